@@ -1,0 +1,62 @@
+# Two commands do everything on a machine with only Python ≥ 3.11 and make:
+#   make demo     see it (extra arguments: make demo ARGS="--display")
+#   make test     everything a contributor must pass
+PYTHON ?= python3
+VENV ?= .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+ARGS ?=
+
+.PHONY: demo test lint types check-proto proto bench screenshots clean
+
+demo: $(VENV)/.run
+	$(BIN)/zlfeed demo $(ARGS)
+
+test: lint types check-proto
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+bench: $(VENV)/.run
+	$(BIN)/zlfeed bench $(ARGS)
+
+# The status protocol's Python code is generated, and committed so that users need no compiler.
+proto: $(VENV)/.dev
+	$(BIN)/python scripts/gen_proto.py
+
+check-proto: $(VENV)/.dev
+	$(BIN)/python scripts/gen_proto.py --check
+
+$(VENV)/bin/python $(VENV)/Scripts/python.exe:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "zlfeed needs Python 3.11 or newer; $(PYTHON) is `$(PYTHON) --version 2>&1`. Name another: make PYTHON=python3.12 …"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "Python could not make a virtual environment; on Debian: apt install python3-venv"; rm -rf $(VENV); exit 2; }
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+
+ifeq ($(OS),Windows_NT)
+VENV_PYTHON := $(VENV)/Scripts/python.exe
+else
+VENV_PYTHON := $(VENV)/bin/python
+endif
+
+$(VENV)/.run: pyproject.toml | $(VENV_PYTHON)
+	@echo "installing zlfeed into $(VENV) (the first time takes a minute)"
+	@$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV_PYTHON)
+	@echo "installing zlfeed with its test tools into $(VENV) (the first time takes a minute)"
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/.run
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

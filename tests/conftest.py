@@ -1,0 +1,27 @@
+"""What all tests share: the `needs` marker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from zlfeed import logs
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Logs go to stderr, as JSON, where pytest captures them."""
+    logs.setup("json", "debug")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips a test whose programs are missing; in CI that is a failure (MediaMTX aside, which no registry has)."""
+    for marker in item.iter_markers("needs"):
+        missing = [tool for tool in marker.args if shutil.which(tool) is None]
+        if not missing:
+            continue
+        words = f"needs {', '.join(missing)} on PATH"
+        if os.environ.get("ZLFEED_TEST_REQUIRE_TOOLS") == "1" and missing != ["mediamtx"]:
+            pytest.fail(words)
+        pytest.skip(words)

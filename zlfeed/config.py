@@ -1,0 +1,188 @@
+"""All settings of all commands in one model: flag > environment > .env > zlfeed.toml > default (design 4.1)."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import platformdirs
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from zlfeed.errors import UsageError
+
+CONFIG_NAME = "zlfeed.toml"
+
+
+def parse_size(text: object) -> tuple[int, int]:
+    """`640x480` as (width, height) in pixels; both even (4:2:0), 64 to 7680."""
+    if isinstance(text, tuple | list) and len(text) == 2:
+        text = f"{text[0]}x{text[1]}"
+    match = re.fullmatch(r"\s*(\d+)\s*[xX×]\s*(\d+)\s*", str(text))
+    if not match:
+        raise ValueError(f"a size looks like 640x480, not {str(text)!r}")
+    width, height = int(match[1]), int(match[2])
+    if width % 2 or height % 2:
+        near = f"{width + width % 2}x{height + height % 2}"
+        raise ValueError(f"the size {width}x{height} is odd, and 4:2:0 video wants even numbers: try {near}")
+    if not (64 <= width <= 7680 and 64 <= height <= 4320):
+        raise ValueError(f"the size {width}x{height} is outside 64x64 to 7680x4320")
+    return width, height
+
+
+def parse_bitrate(text: object) -> int:
+    """`800k`, `2.5M` or `800000` as bit/s, from 16k to 200M."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKmM]?)(?:bit/s|bps|b)?\s*", str(text))
+    if not match:
+        raise ValueError(f"a bitrate looks like 800k or 2M, not {str(text)!r}")
+    value = round(float(match[1]) * {"": 1, "k": 1_000, "m": 1_000_000}[match[2].lower()])
+    if not 16_000 <= value <= 200_000_000:
+        raise ValueError(f"the bitrate {str(text)!r} is outside 16k to 200M")
+    return value
+
+
+def _gop(text: object) -> int | None:
+    if text is None or str(text) == "auto":
+        return None
+    try:
+        value = int(str(text))
+    except ValueError:
+        raise ValueError(f"a keyframe interval is a number of frames or auto, not {str(text)!r}") from None
+    if not 1 <= value <= 3000:
+        raise ValueError(f"the keyframe interval {value} is outside 1 to 3000 frames")
+    return value
+
+
+def _stream_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}", name):
+        raise ValueError(f"the stream name {name!r} may hold letters, digits, '.', '_', '~' and '-' only")
+    return name
+
+
+Size = Annotated[tuple[int, int], BeforeValidator(parse_size)]
+Bitrate = Annotated[int, BeforeValidator(parse_bitrate)]
+Gop = Annotated[int | None, BeforeValidator(_gop)]
+StreamName = Annotated[str, AfterValidator(_stream_name)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+"""0 lets the system choose; the port in use is in every URL that is shown."""
+
+
+def _older(name: str, *older: str) -> AliasChoices:
+    return AliasChoices(name, f"ZLFEED_{name.upper()}", *older)
+
+
+class Settings(BaseSettings):
+    """Every setting, checked. Environment: ZLFEED_<NAME> in capitals, and the older names where there are any."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ZLFEED_",
+        env_file=".env",
+        extra="ignore",
+        populate_by_name=True,
+        env_ignore_empty=True,
+        validate_default=True,
+    )
+
+    # publish
+    camera: list[str] = Field(default=["auto"])
+    size: Size | None = None
+    fps: Annotated[float, Field(gt=0, le=240)] | None = None
+    bitrate: Bitrate = 800_000
+    gop: Gop = None
+    codec: Annotated[str, Field(pattern="^(h264|h265|av1)$")] = "h264"
+    encoder: str = "auto"
+    server: str = "auto"
+    ffmpeg_path: Path | None = None
+    mediamtx_path: Path | None = None
+    host: str | None = None
+    advertise: str | None = Field(default=None, validation_alias=_older("advertise", "PI_VPN_IP"))
+    rtsp_port: Port = Field(default=8554, validation_alias=_older("rtsp_port", "RTSP_PORT"))
+    websocket_port: Port = Field(default=9000, validation_alias=_older("websocket_port", "WEBSOCKET_PORT"))
+    hls_port: Port = Field(default=8888, validation_alias=_older("hls_port", "HLS_PORT"))
+    webrtc_port: Port = Field(default=8889, validation_alias=_older("webrtc_port", "WEBRTC_PORT"))
+    stream_name: StreamName = Field(
+        default="zerolatency", validation_alias=_older("stream_name", "STREAM_NAME")
+    )
+    allow: list[str] = Field(default=[])
+    token: str | None = None
+    token_file: Path | None = None
+    no_auth: bool = False
+    wait_camera: bool = False
+    no_timecode: bool = False
+    no_overlay: bool = False
+    no_closed_frames: bool = False
+
+    # receive, monitor
+    publisher: str | None = Field(default=None, validation_alias=_older("publisher", "PI_VPN_IP"))
+    """The publisher's address, where receive and monitor look when none is given."""
+    connection_timeout: Annotated[float, Field(gt=0, le=300)] = Field(
+        default=2.0, validation_alias=_older("connection_timeout", "CONNECTION_TIMEOUT")
+    )
+    backend: Annotated[str, Field(pattern="^(auto|ffmpeg|gstreamer|v4l2|any)$")] = "auto"
+    transport: Annotated[str, Field(pattern="^(tcp|udp)$")] = "tcp"
+    status_url: str | None = None
+    refresh_hz: Annotated[float, Field(gt=0, le=30)] = 2.0
+
+    # all
+    duration: Annotated[float, Field(gt=0)] | None = None
+    log_format: Annotated[str, Field(pattern="^(auto|text|json)$")] = "auto"
+    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The order of precedence, highest first."""
+        return (
+            init_settings,
+            env_settings,
+            dotenv_settings,
+            TomlConfigSettingsSource(settings_cls, config_file()),
+        )
+
+
+def config_file() -> Path:
+    """The configuration file: ZLFEED_CONFIG, ./zlfeed.toml, else the user's configuration folder."""
+    if named := os.environ.get("ZLFEED_CONFIG"):
+        return Path(named)
+    here = Path(CONFIG_NAME)
+    return here if here.exists() else platformdirs.user_config_path("zlfeed") / CONFIG_NAME
+
+
+def load(**flags: Any) -> Settings:
+    """The settings; `flags` holds what the command line said, None where it said nothing.
+
+    Raises UsageError with one line a wrong value.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise UsageError("\n".join(_sentence(e, given) for e in error.errors())) from None
+    except (SettingsError, ValueError) as error:  # tomllib's and dotenv's syntax errors are ValueErrors
+        raise UsageError(f"the configuration cannot be read: {error}") from None
+
+
+def _sentence(error: Any, flags: dict[str, Any]) -> str:
+    """One line for the person: which setting, where it was said, what is wrong with it."""
+    key = str(error["loc"][0]) if error["loc"] else ""
+    name = key.lower().removeprefix("zlfeed_")
+    flag = "--" + name.replace("_", "-")
+    where = flag if name in flags else f"the setting {name} ({flag}, ZLFEED_{name.upper()} or {CONFIG_NAME})"
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "value_error":
+        return f"{where}: {message}"
+    return f"{where}: {message[0].lower()}{message[1:]}, not {error['input']!r}"
