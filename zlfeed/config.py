@@ -108,9 +108,7 @@ class Settings(BaseSettings):
     websocket_port: Port = Field(default=9000, validation_alias=_older("websocket_port", "WEBSOCKET_PORT"))
     hls_port: Port = Field(default=8888, validation_alias=_older("hls_port", "HLS_PORT"))
     webrtc_port: Port = Field(default=8889, validation_alias=_older("webrtc_port", "WEBRTC_PORT"))
-    stream_name: StreamName = Field(
-        default="zerolatency", validation_alias=_older("stream_name", "STREAM_NAME")
-    )
+    stream_name: StreamName = Field(default="zerolatency", validation_alias=_older("stream_name", "STREAM_NAME"))
     allow: list[str] = Field(default=[])
     token: str | None = None
     token_file: Path | None = None

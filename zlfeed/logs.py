@@ -18,9 +18,7 @@ def scrub(text: str) -> str:
     return _CREDENTIALS.sub("***@", text)
 
 
-def _scrub_values(
-    _logger: Any, _method: str, event: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
+def _scrub_values(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     return {key: scrub(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
@@ -53,4 +51,4 @@ def setup(log_format: str = "auto", level: str = "info") -> None:
 
 def get(name: str) -> Any:
     """A logger: `log.info("event_name", key=value)`."""
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(part=name.removeprefix("zlfeed."))
