@@ -1,1 +1,6 @@
+"""Cameras, each in a process of its own: `CameraProcess.start(parse_camera("0", "front"), …)`."""
 
+from zlfeed.publisher.camera.process import CameraProcess
+from zlfeed.publisher.camera.source import CameraSpec, FrameInfo, Opened, parse_camera
+
+__all__ = ["CameraProcess", "CameraSpec", "FrameInfo", "Opened", "parse_camera"]

@@ -1,0 +1,92 @@
+"""The messages from the camera process to its parent, through a pipe. No I/O.
+
+A record is a fixed header, then `length` bytes of UTF-8. Each is written in one piece of at most PIPE_BUF (4096) bytes,
+so that a write into a full pipe happens wholly or not at all (POSIX write(3p)).
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+
+from zlfeed.publisher.camera.source import CameraSpec, FrameInfo, Opened
+
+_HEADER = struct.Struct("<BxHxxxxQQQ")
+_TEXT_LIMIT = 3000
+
+
+class Kind(IntEnum):
+    """What a record says."""
+
+    OPENED = 1
+    FRAME = 2
+    ERROR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The camera cannot go on; `text` is the sentence for the person."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the camera process shall open: one JSON line on its stdin, where a URL's password shows to nobody."""
+
+    spec: CameraSpec
+    size: tuple[int, int] | None
+    fps: float | None
+
+    def to_line(self) -> bytes:
+        """The request as one line."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Request:
+        """Reads what to_line() wrote."""
+        fields = json.loads(line)
+        size = fields["size"]
+        return cls(CameraSpec(**fields["spec"]), (size[0], size[1]) if size else None, fields["fps"])
+
+
+Record = Opened | FrameInfo | Failure
+
+
+def pack(record: Record) -> bytes:
+    """A record as bytes."""
+    if isinstance(record, FrameInfo):
+        return _HEADER.pack(Kind.FRAME, 0, record.seq, record.captured_us, record.captured_ns)
+    if isinstance(record, Opened):
+        kind, body = Kind.OPENED, json.dumps(asdict(record)).encode()
+    else:
+        kind, body = Kind.ERROR, record.text.encode("utf-8", "replace")[:_TEXT_LIMIT]
+    return _HEADER.pack(kind, len(body), 0, 0, 0) + body
+
+
+class Unpacker:
+    """Cuts the byte stream into records; a record may arrive in pieces."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Record]:
+        """The records that are complete with `data`. Raises ValueError for what is no record."""
+        self._buffer += data
+        while len(self._buffer) >= _HEADER.size:
+            kind, length, seq, wall_us, monotonic_ns = _HEADER.unpack_from(self._buffer)
+            end = _HEADER.size + length
+            if len(self._buffer) < end:
+                return
+            body = bytes(self._buffer[_HEADER.size : end])
+            del self._buffer[:end]
+            match Kind(kind):
+                case Kind.FRAME:
+                    yield FrameInfo(seq, wall_us, monotonic_ns)
+                case Kind.OPENED:
+                    yield Opened(**json.loads(body))
+                case Kind.ERROR:
+                    yield Failure(body.decode("utf-8", "replace"))

@@ -1,0 +1,112 @@
+"""What a camera is called, what was opened, and what a source must be able to do. No I/O."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from zlfeed.errors import UsageError
+
+if TYPE_CHECKING:
+    from zlfeed.publisher.i420 import Plane
+
+KINDS = "auto, test, a device number or /dev/videoN, csi[:N], a video file, or an rtsp:// URL"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSpec:
+    """A camera as the user named it. `kind` is auto, test, device, file, csi or rtsp.
+
+    `target` is "0" or "/dev/video0" for a device, a path for a file, "0" or "1" for csi, a URL for rtsp, else "".
+    """
+
+    name: str
+    kind: str
+    target: str
+
+    @property
+    def text(self) -> str:
+        """The source for people, as it would be typed, without a URL's credentials."""
+        if self.kind in ("auto", "test"):
+            return self.kind
+        if self.kind == "csi":
+            return f"csi:{self.target}"
+        return re.sub(r"(?<=://)[^/@\s]+@", "***@", self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a camera gives, as read back: pixels (both even), pictures a second or None when it does not say."""
+
+    width: int
+    height: int
+    fps: float | None
+    description: str
+
+
+class FrameInfo(NamedTuple):
+    """One picture: its number since the start, and when it was captured by both clocks."""
+
+    seq: int
+    captured_us: int
+    """Wall clock, µs since 1970 UTC."""
+    captured_ns: int
+    """time.monotonic_ns() of this machine."""
+
+
+class Stamp(NamedTuple):
+    """When a picture was captured: wall clock in µs, monotonic clock in ns."""
+
+    wall_us: int
+    monotonic_ns: int
+
+
+class Source(Protocol):
+    """A camera as its process reads it; any method may block, any may raise CameraError."""
+
+    opened: Opened
+
+    def read(self, into: Plane) -> Stamp:
+        """Waits for the next picture and writes it into `into`, I420 of shape (height·3/2, width)."""
+
+
+def parse_camera(text: str, default_name: str) -> CameraSpec:
+    """`[NAME=]SRC` as the user typed it; without NAME it is called `default_name`.
+
+    A file whose name holds an equals sign is written with its folder: ./a=b.mp4. Raises UsageError.
+    """
+    name, source = default_name, text.strip()
+    before, equals, after = source.partition("=")
+    if equals and _NAME.fullmatch(before):
+        name, source = before, after.strip()
+    if not source:
+        raise UsageError(f"--camera {text!r} names no source; a source is {KINDS}")
+    kind, target = _kind(source)
+    return CameraSpec(name, kind, target)
+
+
+def _kind(source: str) -> tuple[str, str]:
+    if source in ("auto", "test"):
+        return source, ""
+    if source.isascii() and source.isdigit():
+        return "device", str(int(source))
+    if source.startswith("/dev/"):
+        return "device", source
+    if match := re.fullmatch(r"csi(?::(.*))?", source, re.DOTALL):
+        number = match[1] or "0"
+        if match[1] == "" or not re.fullmatch(r"[0-9]{1,2}", number):
+            raise UsageError(f"--camera {source!r}: a CSI camera is csi, csi:0 or csi:1")
+        return "csi", str(int(number))
+    if match := _URL.fullmatch(source):
+        scheme, rest = match[1].lower(), match[2]
+        if scheme not in ("rtsp", "rtsps"):
+            raise UsageError(f"--camera cannot read {scheme}:// URLs; a source is {KINDS}")
+        if not re.match(r"([^/@\s]*@)?(\[[0-9A-Fa-f:.%]+\]|[^/:@\s\[\]]+)(:\d{1,5})?(/|\?|$)", rest):
+            raise UsageError(f"--camera {source!r} is no RTSP URL; one looks like rtsp://HOST:554/path")
+        return "rtsp", source
+    if re.fullmatch(r"-\d+", source):
+        raise UsageError(f"--camera {source}: devices are counted from 0")
+    return "file", source

@@ -1,0 +1,118 @@
+"""The camera process: reads one source, writes its pictures into shared memory, and announces each on a pipe.
+
+`python -m zlfeed.publisher.camera.worker PARENT_PID MEMORY`, started by CameraProcess alone. stdin: the request as one
+line of JSON, then nothing; its end means that the parent is gone, or wants this process gone. stdout: records.
+A driver that blocks for ever blocks this process, which can be killed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+
+from zlfeed.errors import CameraError, ZlfeedError
+from zlfeed.publisher.camera import opencv
+from zlfeed.publisher.camera.records import Failure, Record, Request, pack
+from zlfeed.publisher.camera.shm import FrameRing
+from zlfeed.publisher.camera.source import FrameInfo, Source
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Runs the camera process; never returns."""
+    parent, memory = int(sys.argv[1]), sys.argv[2]
+    _die_with(parent)
+    # The terminal's Ctrl-C goes to every process in it; when to stop is the parent's to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    send = _private_stdout()
+    with os.fdopen(os.dup(0), "rb", buffering=0) as stdin:
+        request = Request.from_line(stdin.readline())
+    threading.Thread(target=_exit_at_eof, daemon=True).start()
+    try:
+        _run(request, memory, send)
+    except BrokenPipeError:
+        pass  # The parent is gone: nobody to tell.
+    except ZlfeedError as error:
+        send(Failure(str(error)), True)
+    except Exception as error:
+        traceback.print_exc()
+        send(Failure(f"the camera {request.spec.text} failed: {type(error).__name__}: {error}"), True)
+    # Not sys.exit: joining a decoder's or driver's threads may hang, and the kernel closes the device anyway.
+    os._exit(0)
+
+
+def _run(request: Request, memory: str, send: Callable[[Record, bool], None]) -> None:
+    source = open_source(request)
+    ring = FrameRing(memory, source.opened.width, source.opened.height, create=True)
+    send(source.opened, True)
+    seq = 0
+    while True:
+        stamp = source.read(ring.begin(seq))
+        ring.commit(seq)
+        send(FrameInfo(seq, stamp.wall_us, stamp.monotonic_ns), False)
+        seq += 1
+
+
+def open_source(request: Request) -> Source:
+    """Opens what is asked for. Raises CameraError; StartError when OpenCV does not load."""
+    opencv.quiet()
+    opencv.require()
+    spec = request.spec
+    match spec.kind:
+        case "test":
+            from zlfeed.publisher.camera.pattern import PatternSource
+
+            return PatternSource(request.size or (640, 480), request.fps or 30.0)
+        case "module" if os.environ.get("ZLFEED_TEST_SOURCES") == "1":
+            module, _, factory = spec.target.partition(":")
+            made: Source = getattr(importlib.import_module(module), factory)(request)
+            return made
+        case _:
+            raise CameraError(f"the camera {spec.text} ({spec.kind}) cannot be read by this version of zlfeed")
+
+
+def _private_stdout() -> Callable[[Record, bool], None]:
+    """Keeps the record pipe to ourselves; what a library prints goes to stderr. Both drop what does not fit."""
+    pipe = os.dup(1)
+    os.dup2(2, 1)
+    if sys.platform != "win32":
+        os.set_blocking(pipe, False)
+        os.set_blocking(2, False)
+
+    def send(record: Record, must: bool) -> None:
+        if must and sys.platform != "win32":
+            os.set_blocking(pipe, True)
+        try:
+            os.write(pipe, pack(record))
+        except BlockingIOError:
+            return  # Nobody reads just now: the parent sees the gap in the numbers and counts it.
+        if must and sys.platform != "win32":
+            os.set_blocking(pipe, False)
+
+    return send
+
+
+def _die_with(parent: int) -> None:
+    """Has the kernel kill this process when its parent ends in whatever way (Linux, prctl(2))."""
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # It ended before the line above.
+        os._exit(0)
+
+
+def _exit_at_eof() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
