@@ -1,0 +1,317 @@
+"""The status protocol's client: connects, for ever, and keeps the publisher's clock offset known (design 4.3).
+
+Shared by `receive` and `monitor`; imports neither OpenCV nor Textual.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from socket import gaierror
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus, WebSocketException
+
+from zlfeed import logs
+from zlfeed.clock import ClockFilter, monotonic_us
+from zlfeed.errors import StartError, UsageError
+from zlfeed.model import ClientMessage, Hello, Ping, Pong, ServerMessage, Subscribe, Welcome
+from zlfeed.net import host_port
+from zlfeed.retry import backoff
+from zlfeed.wire.convert import ProtocolError, UnknownMessage, VersionError, decode, encode
+
+log = logs.get(__name__)
+
+CLOSE_BAD_TOKEN = 4401
+CLOSE_OTHER_VERSION = 4406
+MAX_MESSAGE_BYTES = 4 * 2**20
+"""A Welcome with the history of many cameras is the longest message."""
+QUEUE_LIMIT = 60
+PING_BURST = 8
+PING_BURST_INTERVAL_S = 0.02
+PING_INTERVAL_S = 2.0
+STEADY_S = 2.0
+"""A connection that lasted this long was a good one: the next is tried at once, not after a long delay."""
+
+
+@dataclass(frozen=True)
+class LinkState:
+    """How the connection stands. While not connected, `error` says in a sentence why the last attempt ended and
+    `attempt` counts those since the last good connection; `retry_in_s` is None while an attempt is under way.
+    """
+
+    url: str
+    connected: bool
+    attempt: int
+    retry_in_s: float | None
+    error: str | None
+
+
+def status_url(host_or_url: str, port: int) -> str:
+    """The status URL of `HOST`, `HOST:9000`, an IPv6 address with or without brackets, or a ws:// or wss:// URL.
+
+    `port` is used where none is said. Raises UsageError for anything else.
+    """
+    text = host_or_url.strip()
+    if "://" not in text:
+        text = f"ws://[{text}]" if _is_ipv6(text) else f"ws://{text}"
+    nonsense = f"{host_or_url!r} is no address of a publisher: write HOST, HOST:PORT, or ws://HOST:PORT/"
+    try:
+        parts = urlsplit(text)
+        host, said_port = parts.hostname or "", parts.port
+    except ValueError:  # a port that is no number from 0 to 65535, or broken brackets
+        raise UsageError(nonsense) from None
+    if parts.username is not None:
+        raise UsageError("a status URL takes no user name: give the token with --token-file or --token")
+    if parts.scheme not in ("ws", "wss") or said_port == 0 or not (_is_ipv6(host) or re.fullmatch(r"[\w.-]+", host)):
+        raise UsageError(nonsense)
+    where = f"[{host}]" if ":" in host else host
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{where}:{said_port or port}{parts.path or '/'}{query}"
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+class StatusClient:
+    """One publisher's status, for ever: connects, says Hello, hands over every message, reconnects with backoff.
+
+    `clock` is fed by its own pings: eight quick ones after connecting (and whenever the offset is not known), then one
+    every two seconds. It counts in `zlfeed.clock.monotonic_us`, is forgotten when a connection is made, and keeps its
+    estimate, with a growing error, while there is none. Callbacks run on the loop's thread.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        hello: Hello,
+        *,
+        subscribe: Subscribe | None = None,
+        on_message: Callable[[ServerMessage], None],
+        on_link: Callable[[LinkState], None] = lambda _state: None,
+        timeout_s: float = 2.0,
+    ) -> None:
+        self.clock = ClockFilter()
+        self.url = url
+        parts = urlsplit(url)
+        self._where = host_port(parts.hostname or "", parts.port or 0)
+        self._greeting: list[ClientMessage] = [hello] if subscribe is None else [hello, subscribe]
+        self._on_message = on_message
+        self._on_link = on_link
+        self._timeout_s = timeout_s
+        self._outbox: asyncio.Queue[bytes] | None = None
+        self._sent_pings: dict[int, int] = {}
+        self._connected_at: float | None = None
+
+    async def run(self) -> None:
+        """Connects again and again, until cancelled. Raises StartError when the publisher refuses the token or speaks
+        another version: trying again cannot cure that.
+        """
+        loop = asyncio.get_running_loop()
+        delays, attempt, error = backoff(), 0, None
+        while True:
+            attempt += 1
+            self._link(LinkState(self.url, False, attempt, None, error))
+            self._connected_at = None
+            ended = await self._session()
+            if isinstance(ended, StartError):
+                self._link(LinkState(self.url, False, attempt, None, str(ended)))
+                raise ended
+            if self._connected_at is not None and loop.time() - self._connected_at >= STEADY_S:
+                delays, attempt = backoff(), 0
+            error, delay = ended, next(delays)
+            self._link(LinkState(self.url, False, attempt, delay, error))
+            await asyncio.sleep(delay)
+
+    def send(self, message: ClientMessage) -> bool:
+        """Sends a message, from the loop's thread. False when there is no connection, or 60 wait already."""
+        if self._outbox is None:
+            return False
+        try:
+            self._outbox.put_nowait(encode(message))
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    # ------------------------------------------------------------ one connection
+
+    async def _session(self) -> str | StartError:
+        """One connection from start to end; how it ended."""
+        try:
+            async with connect(
+                self.url,
+                open_timeout=self._timeout_s,
+                close_timeout=min(1.0, self._timeout_s),
+                max_size=MAX_MESSAGE_BYTES,
+                compression=None,
+                proxy=None,
+                happy_eyeballs_delay=0.25,
+            ) as connection:
+                return await self._greet(connection) or await self._converse(connection)
+        except (OSError, UnicodeError, WebSocketException) as error:
+            return self._why_not(error)
+
+    async def _greet(self, connection: ClientConnection) -> str | StartError | None:
+        """Hello and Welcome; None when all went well."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                for message in self._greeting:
+                    await connection.send(encode(message))
+                first = await connection.recv()
+        except TimeoutError:
+            return f"{self._where} takes connections but did not welcome us within {self._timeout_s:g} s"
+        except ConnectionClosed as closed:
+            return self._farewell(closed)
+        welcome = self._decode(first)
+        if isinstance(welcome, str | StartError):
+            return welcome
+        if not isinstance(welcome, Welcome):
+            return f"{self._where} did not begin with a Welcome: it is no zlfeed publisher"
+        self.clock.reset()
+        self._sent_pings.clear()
+        self._outbox = asyncio.Queue(QUEUE_LIMIT)
+        self._connected_at = asyncio.get_running_loop().time()
+        self._link(LinkState(self.url, True, 0, None, None))
+        self._deliver(welcome)
+        return None
+
+    async def _converse(self, connection: ClientConnection) -> str | StartError:
+        """Everything after the Welcome."""
+        assert self._outbox is not None
+        try:
+            async with asyncio.TaskGroup() as group:
+                helpers = (
+                    group.create_task(self._ping(connection)),
+                    group.create_task(self._pump(connection, self._outbox)),
+                )
+                try:
+                    return await self._read(connection)
+                finally:
+                    for helper in helpers:
+                        helper.cancel()
+        finally:
+            self._outbox = None
+
+    async def _read(self, connection: ClientConnection) -> str | StartError:
+        silence_s = PING_INTERVAL_S + 2 * self._timeout_s
+        while True:
+            try:
+                async with asyncio.timeout(silence_s):
+                    data = await connection.recv()
+            except TimeoutError:
+                connection.transport.abort()
+                return f"{self._where} has said nothing for {silence_s:g} s"
+            except ConnectionClosed as closed:
+                return self._farewell(closed)
+            received_us = monotonic_us()
+            message = self._decode(data)
+            if isinstance(message, str | StartError):
+                return message
+            if message is None:
+                continue
+            if isinstance(message, Pong):
+                # t0 from our own record: a publisher's error must not become ours.
+                sent_us = self._sent_pings.pop(message.id, None)
+                if sent_us is not None:
+                    self.clock.add(sent_us, message.t1_us, message.t2_us, received_us)
+            self._deliver(message)
+
+    async def _ping(self, connection: ClientConnection) -> None:
+        number = 0
+        while True:
+            burst = PING_BURST if self.clock.estimate(monotonic_us()) is None else 1
+            for _ in range(burst):
+                number += 1
+                sent_us = monotonic_us()
+                self._sent_pings[number] = sent_us
+                self._sent_pings.pop(number - QUEUE_LIMIT, None)
+                await self._write(connection, encode(Ping(number, sent_us)))
+                await asyncio.sleep(PING_BURST_INTERVAL_S)
+            await asyncio.sleep(PING_INTERVAL_S)
+
+    async def _pump(self, connection: ClientConnection, outbox: asyncio.Queue[bytes]) -> None:
+        while True:
+            await self._write(connection, await outbox.get())
+
+    async def _write(self, connection: ClientConnection, data: bytes) -> None:
+        """Sends, or ends a connection that takes nothing; the reader then learns that it has ended."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await connection.send(data)
+        except TimeoutError:
+            connection.transport.abort()
+        except ConnectionClosed:
+            pass  # the reader says why
+
+    # ------------------------------------------------------------ words and callbacks
+
+    def _decode(self, data: str | bytes) -> ServerMessage | str | StartError | None:
+        """The message; None for one that a newer publisher may send; a sentence, or StartError, for what is none."""
+        try:
+            if isinstance(data, str):
+                raise ProtocolError("a text message")
+            message = decode(data)
+        except UnknownMessage:
+            return None
+        except VersionError as error:
+            return StartError(f"{self._where} speaks another version of the status protocol ({error}): update zlfeed")
+        except ProtocolError as error:
+            return f"{self._where} sent what is no status message ({error}): it is no zlfeed publisher"
+        if not isinstance(message, ServerMessage):
+            return f"{self._where} sent a {type(message).__name__}, which only clients send: it is no zlfeed publisher"
+        return message
+
+    def _farewell(self, closed: ConnectionClosed) -> str | StartError:
+        """Why the publisher closed."""
+        frame = closed.rcvd
+        if frame is None:
+            return f"the connection to {self._where} was lost"
+        reason = f": {frame.reason}" if frame.reason else ""
+        if frame.code == CLOSE_BAD_TOKEN:
+            return StartError(
+                f"{self._where} refuses the token{reason}; give the publisher's with --token-file or --token"
+            )
+        if frame.code == CLOSE_OTHER_VERSION:
+            return StartError(f"{self._where} speaks another version of the status protocol{reason}; update zlfeed")
+        return f"{self._where} closed the connection ({frame.code}{reason})"
+
+    def _why_not(self, error: Exception) -> str:
+        """Why there is no connection."""
+        if isinstance(error, TimeoutError):
+            return f"{self._where} does not answer within {self._timeout_s:g} s"
+        if isinstance(error, InvalidStatus):
+            return f"{self._where} is no zlfeed publisher's status port (HTTP {error.response.status_code})"
+        if isinstance(error, InvalidMessage):
+            return f"{self._where} answers, but not as a WebSocket server"
+        if isinstance(error, gaierror | UnicodeError):
+            return f"the name {urlsplit(self.url).hostname!r} is not known: check its spelling, or use the address"
+        if isinstance(error, OSError):
+            # asyncio joins the errors of several addresses into one text, without an errno.
+            numbers = {error.errno} if error.errno else {int(n) for n in re.findall(r"\[Errno (\d+)\]", str(error))}
+            if numbers == {errno.ECONNREFUSED}:
+                return f"nothing listens at {self._where}: is `zlfeed publish` running there?"
+            return f"{self._where} cannot be reached: {error.strerror or error}"
+        return f"no WebSocket connection to {self._where}: {error}"
+
+    def _link(self, state: LinkState) -> None:
+        try:
+            self._on_link(state)
+        except Exception as error:
+            log.error("status_callback_failed", callback="on_link", error=repr(error))
+
+    def _deliver(self, message: ServerMessage) -> None:
+        """A callback's error costs that message and no other."""
+        try:
+            self._on_message(message)
+        except Exception as error:
+            log.error("status_callback_failed", callback="on_message", error=repr(error))
