@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     fps: Annotated[float, Field(gt=0, le=240)] | None = None
     bitrate: Bitrate = 800_000
     gop: Gop = None
-    codec: Annotated[str, Field(pattern="^(h264|h265|av1)$")] = "h264"
+    codec: Annotated[str, Field(pattern="^(h264|h265)$")] = "h264"
     encoder: str = "auto"
     server: str = "auto"
     ffmpeg_path: Path | None = None

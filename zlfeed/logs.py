@@ -5,12 +5,45 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TextIO, cast
 
 import structlog
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+class _Stderr:
+    """stderr as it is at the moment of writing; a line that renews itself on the same terminal makes way for it."""
+
+    before: Callable[[], None] | None = None
+    after: Callable[[], None] | None = None
+
+    def write(self, text: str) -> None:
+        stream = sys.stderr
+        if stream is None:
+            return
+        try:
+            if self.before:
+                self.before()
+            stream.write(text)
+            stream.flush()
+            if self.after:
+                self.after()
+        except OSError:
+            return  # nobody reads the log any more; the feed goes on
+
+    def flush(self) -> None:
+        """Each write is flushed."""
+
+
+_stderr = _Stderr()
+
+
+def around_writes(before: Callable[[], None], after: Callable[[], None]) -> None:
+    """Has `before` and `after` called around each line of the log."""
+    _stderr.before, _stderr.after = before, after
 
 
 def scrub(text: str) -> str:
@@ -41,7 +74,7 @@ def setup(log_format: str = "auto", level: str = "info") -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _stderr)),
         cache_logger_on_first_use=False,
     )
     # websockets and asyncio speak through the standard library; what they say below an error is not for people.

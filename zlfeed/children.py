@@ -1,0 +1,101 @@
+"""zlfeed's own commands as child processes: started, heard, and never left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from zlfeed.errors import StartError
+from zlfeed.publisher.logpipe import LogPipe
+
+_PR_SET_PDEATHSIG = 1
+_STOP_S = 4.0
+_LINE_LIMIT = 1 << 20
+
+
+def _die_with_parent() -> None:
+    """In the child: the kernel ends it when the thread that started it ends (prctl(2))."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Command:
+    """One `zlfeed …` process; started from a process with a single thread (Linux), for it runs code after the fork."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, log: LogPipe) -> None:
+        self.name = name
+        self._process = process
+        self._log = log
+
+    @classmethod
+    async def start(cls, name: str, *arguments: str, hear: bool, program: Sequence[str] | None = None) -> Command:
+        """Starts `zlfeed NAME ARGUMENTS` with this interpreter; `hear` its stdout, else it is ours."""
+        log = LogPipe(name)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(program or (sys.executable, "-P", "-m", "zlfeed", name)),
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE if hear else None,
+                stderr=log.write_fd,
+                start_new_session=sys.platform != "win32",
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                limit=_LINE_LIMIT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+        except OSError as error:
+            raise StartError(f"{name} cannot be started: {os.strerror(error.errno or 0)}") from None
+        finally:
+            log.started()
+        return cls(name, process, log)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    async def line(self, kind: str, timeout_s: float) -> dict[str, Any]:
+        """The next JSON line of that type on its stdout. Raises StartError when it ends or says nothing in time."""
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(timeout_s):
+                while raw := await self._process.stdout.readline():
+                    with contextlib.suppress(ValueError):
+                        line = json.loads(raw)
+                        if isinstance(line, dict) and line.get("type") == kind:
+                            return line
+        except TimeoutError:
+            raise StartError(f"zlfeed {self.name} said no {kind!r} within {timeout_s:g} s{self._words()}") from None
+        await self.wait()
+        raise StartError(f"zlfeed {self.name} ended before it said {kind!r}{self._words()}")
+
+    async def drain(self) -> None:
+        """Reads and forgets its stdout, so that it never waits for us."""
+        assert self._process.stdout is not None
+        while await self._process.stdout.read(1 << 16):
+            pass
+
+    async def wait(self) -> int:
+        """Its exit code, negative for a signal."""
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """Ends it in order, then by force; reaped when this returns."""
+        for end in (self._process.terminate, self._process.kill):
+            if self._process.returncode is not None:
+                break
+            with contextlib.suppress(ProcessLookupError):
+                end()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), _STOP_S)
+        self._log.close()
+
+    def _words(self) -> str:
+        last = self._log.last_line().removeprefix("zlfeed: ")
+        return f": {last}" if last else ""

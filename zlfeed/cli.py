@@ -1,0 +1,392 @@
+"""The command line (design 4.1). Each command imports what it needs when it runs, so that --help is quick."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from zlfeed import __version__
+from zlfeed.errors import ExitCode, UsageError, ZlfeedError
+
+app = typer.Typer(
+    name="zlfeed",
+    help="A camera's picture from a headless Raspberry Pi to a screen in single-digit milliseconds, with the proof.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 ok, 1 failure, 2 usage or configuration, 3 could not start or connect, 4 gave up, 130, 143.",
+)
+
+_MEDIA, _NETWORK, _ACCESS, _OUTPUT = "Picture", "Network", "Access", "Output"
+
+Duration = Annotated[
+    float | None,
+    typer.Option("--duration", metavar="SECONDS", help="End by itself after this long.", rich_help_panel=_OUTPUT),
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.", rich_help_panel=_OUTPUT)]
+LogFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--log-format",
+        metavar="auto|text|json",
+        help="Logs on stderr: text on a terminal, else JSON.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", metavar="FILE", help="A file that holds the token.", rich_help_panel=_ACCESS),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        help="The token itself; others on this machine can see it in the process list.",
+        rich_help_panel=_ACCESS,
+    ),
+]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"zlfeed {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """zlfeed"""
+
+
+def _end(command: Callable[[], int]) -> None:
+    """Runs a command to its exit code; our own errors become one line on stderr."""
+    try:
+        code = command()
+    except ZlfeedError as error:
+        for line in str(error).splitlines():
+            typer.echo(f"zlfeed: {line}", err=True)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = ExitCode.SIGINT
+    raise typer.Exit(int(code))
+
+
+def _settings(**flags: Any) -> Any:
+    """The settings, with logging set up as they say."""
+    from zlfeed import config, logs
+
+    settings = config.load(**flags)
+    logs.setup(settings.log_format, settings.log_level)
+    if flags.get("token"):
+        logs.get(__name__).warning(
+            "token_visible", meaning="others on this machine can see --token in the process list; --token-file is safer"
+        )
+    return settings
+
+
+@app.command()
+def publish(
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]SRC",
+            help="auto, test, a device number or /dev/videoN, a video file (loops), rtsp://…; may be given again.",
+            rich_help_panel=_MEDIA,
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="WxH", help="Picture size; default: as the source has it.", rich_help_panel=_MEDIA),
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="Frames a second; default: as the source has it.", rich_help_panel=_MEDIA),
+    ] = None,
+    bitrate: Annotated[
+        str | None, typer.Option(metavar="RATE", help="800k, 2M …; default 800k.", rich_help_panel=_MEDIA)
+    ] = None,
+    gop: Annotated[
+        str | None,
+        typer.Option(metavar="N|auto", help="Keyframe interval in frames; auto: one second.", rich_help_panel=_MEDIA),
+    ] = None,
+    codec: Annotated[
+        str | None, typer.Option(metavar="h264|h265", help="Default h264.", rich_help_panel=_MEDIA)
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(metavar="NAME|auto", help="FFmpeg's name of the encoder.", rich_help_panel=_MEDIA)
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|embedded", help="Who serves the viewers: the relay in this program.", rich_help_panel=_NETWORK
+        ),
+    ] = None,
+    ffmpeg_path: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The FFmpeg program; default: on PATH, else the bundled one.", rich_help_panel=_MEDIA
+        ),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDR",
+            help="Where to listen; default: every address, with --no-auth only this machine.",
+            rich_help_panel=_NETWORK,
+        ),
+    ] = None,
+    advertise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDR",
+            help="The address in every URL that is shown or sent; default PI_VPN_IP.",
+            rich_help_panel=_NETWORK,
+        ),
+    ] = None,
+    rtsp_port: Annotated[
+        int | None, typer.Option(metavar="PORT", help="Default 8554; 0: any free one.", rich_help_panel=_NETWORK)
+    ] = None,
+    websocket_port: Annotated[
+        int | None, typer.Option(metavar="PORT", help="Default 9000; 0: any free one.", rich_help_panel=_NETWORK)
+    ] = None,
+    stream_name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The stream's path; default zerolatency.", rich_help_panel=_NETWORK),
+    ] = None,
+    token_file: TokenFile = None,
+    token: Token = None,
+    no_auth: Annotated[
+        bool | None, typer.Option("--no-auth", help="Let everyone in who can reach the port.", rich_help_panel=_ACCESS)
+    ] = None,
+    wait_camera: Annotated[
+        bool | None,
+        typer.Option(
+            "--wait-camera", help="No camera at the start: wait for it instead of exit 3.", rich_help_panel=_MEDIA
+        ),
+    ] = None,
+    no_timecode: Annotated[
+        bool | None,
+        typer.Option(
+            "--no-timecode", help="No timecode strip: viewers cannot measure latency.", rich_help_panel=_MEDIA
+        ),
+    ] = None,
+    no_overlay: Annotated[
+        bool | None, typer.Option("--no-overlay", help="No wall clock in the picture.", rich_help_panel=_MEDIA)
+    ] = None,
+    no_closed_frames: Annotated[
+        bool | None,
+        typer.Option(
+            "--no-closed-frames", help="Do not end each frame at once: for players that object.", rich_help_panel=_MEDIA
+        ),
+    ] = None,
+    duration: Duration = None,
+    json: Json = False,
+    log_format: LogFormat = None,
+) -> None:
+    """Publish cameras: camera → FFmpeg → RTSP relay, with a status server beside."""
+
+    def run() -> int:
+        settings = _settings(
+            camera=camera or None, size=size, fps=fps, bitrate=bitrate, gop=gop, codec=codec, encoder=encoder,
+            server=server, ffmpeg_path=ffmpeg_path, host=host, advertise=advertise, rtsp_port=rtsp_port,
+            websocket_port=websocket_port, stream_name=stream_name, token_file=token_file, token=token,
+            no_auth=no_auth, wait_camera=wait_camera, no_timecode=no_timecode, no_overlay=no_overlay,
+            no_closed_frames=no_closed_frames, duration=duration, log_format=log_format,
+        )  # fmt: skip
+        if sys.platform == "win32":
+            raise UsageError("publish runs on Linux and macOS; on Windows use receive and monitor")
+        from zlfeed.publisher.app import serve
+
+        return asyncio.run(serve(settings, as_json=json))
+
+    _end(run)
+
+
+@app.command()
+def receive(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[URL|HOST]", help="rtsp://… or the publisher's address; default PI_VPN_IP, else localhost."
+        ),
+    ] = None,
+    display: Annotated[bool, typer.Option("--display", help="Open a window.", rich_help_panel=_MEDIA)] = False,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="No window: figures only.", rich_help_panel=_MEDIA)
+    ] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Save the picture as it comes: .avi or .mp4.", rich_help_panel=_MEDIA),
+    ] = None,
+    display_mode: Annotated[
+        str | None, typer.Option(metavar="headless|display|save", help="The older spelling.", rich_help_panel=_MEDIA)
+    ] = None,
+    test_connection: Annotated[
+        bool,
+        typer.Option(
+            "--test-connection", help="Say whether the stream and the status server answer.", rich_help_panel=_NETWORK
+        ),
+    ] = False,
+    backend: Annotated[
+        str | None,
+        typer.Option(metavar="auto|ffmpeg|gstreamer|v4l2|any", help="OpenCV's backend.", rich_help_panel=_MEDIA),
+    ] = None,
+    transport: Annotated[
+        str | None, typer.Option(metavar="tcp|udp", help="Default tcp.", rich_help_panel=_NETWORK)
+    ] = None,
+    status_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ws://…|none",
+            help="The status server; default: port 9000 of the stream's host.",
+            rich_help_panel=_NETWORK,
+        ),
+    ] = None,
+    rtsp_port: Annotated[
+        int | None, typer.Option(metavar="PORT", help="With HOST; default 8554.", rich_help_panel=_NETWORK)
+    ] = None,
+    websocket_port: Annotated[
+        int | None, typer.Option(metavar="PORT", help="Default 9000.", rich_help_panel=_NETWORK)
+    ] = None,
+    stream_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With HOST; default zerolatency.", rich_help_panel=_NETWORK)
+    ] = None,
+    token_file: TokenFile = None,
+    token: Token = None,
+    duration: Duration = None,
+    json: Json = False,
+    log_format: LogFormat = None,
+) -> None:
+    """Watch a stream: in a window, in figures, or into a file, with its true latency."""
+
+    def run() -> int:
+        from zlfeed.receiver.app import run as receive_run
+
+        settings = _settings(
+            backend=backend, transport=transport, status_url=status_url, rtsp_port=rtsp_port,
+            websocket_port=websocket_port, stream_name=stream_name, token_file=token_file, token=token,
+            duration=duration, log_format=log_format,
+        )  # fmt: skip
+        mode = _mode(display, headless, display_mode, save)
+        return receive_run(settings, target=target, mode=mode, save=save, test_connection=test_connection, as_json=json)
+
+    _end(run)
+
+
+_Mode = Literal["auto", "headless", "display", "save"]
+
+
+def _mode(display: bool, headless: bool, display_mode: str | None, save: Path | None) -> _Mode:
+    """The one mode that --display, --headless and --display-mode ask for."""
+    asked: set[_Mode] = set()
+    if display:
+        asked.add("display")
+    if headless:
+        asked.add("headless")
+    match display_mode:
+        case None:
+            pass
+        case "display" | "headless" | "save":
+            asked.add(display_mode)
+        case _:
+            raise UsageError(f"--display-mode is headless, display or save, not {display_mode!r}")
+    if len(asked) > 1:
+        raise UsageError(f"{' and '.join(sorted(asked))} exclude each other: choose one of --display and --headless")
+    if "save" in asked and save is None:
+        raise UsageError("--display-mode save wants a file: --save FILE.avi or FILE.mp4")
+    return asked.pop() if asked else "auto"
+
+
+@app.command()
+def monitor(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[HOST[:PORT] | ws://… | wss://…]...", help="Publishers; default PI_VPN_IP, else localhost."
+        ),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Print the state once and end.", rich_help_panel=_OUTPUT)
+    ] = False,
+    readonly: Annotated[
+        bool, typer.Option("--readonly", help="Nothing can be changed from here.", rich_help_panel=_ACCESS)
+    ] = False,
+    websocket_port: Annotated[
+        int | None, typer.Option(metavar="PORT", help="Default 9000.", rich_help_panel=_NETWORK)
+    ] = None,
+    token_file: TokenFile = None,
+    token: Token = None,
+    duration: Duration = None,
+    json: Json = False,
+    log_format: LogFormat = None,
+) -> None:
+    """Watch over publishers from a terminal: FPS, true latency, load, viewers, events."""
+
+    def run() -> int:
+        from zlfeed.monitor.run import run as monitor_run
+
+        settings = _settings(
+            websocket_port=websocket_port, token_file=token_file, token=token, duration=duration, log_format=log_format
+        )
+        return monitor_run(settings, targets=targets or [], once=once, as_json=json, readonly=readonly)
+
+    _end(run)
+
+
+@app.command()
+def demo(
+    display: Annotated[bool, typer.Option("--display", help="Open the window too.", rich_help_panel=_MEDIA)] = False,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="No monitor: figures only.", rich_help_panel=_MEDIA)
+    ] = False,
+    camera: Annotated[
+        str | None, typer.Option(metavar="SRC", help="Default: the test picture.", rich_help_panel=_MEDIA)
+    ] = None,
+    duration: Duration = None,
+    json: Json = False,
+    log_format: LogFormat = None,
+) -> None:
+    """Everything on this machine: test picture → relay → receiver, in the monitor."""
+
+    def run() -> int:
+        settings = _settings(camera=[camera] if camera else None, duration=duration, log_format=log_format)
+        from zlfeed.demo import run as demo_run
+
+        return demo_run(settings, camera=camera or "test", display=display, headless=headless, as_json=json)
+
+    _end(run)
+
+
+@app.command()
+def bench(
+    duration: Annotated[
+        float, typer.Option("--duration", metavar="SECONDS", help="How long each chain is measured.")
+    ] = 10.0,
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Default 640x480.")] = None,
+    fps: Annotated[float | None, typer.Option(metavar="N", help="Default 30.")] = None,
+    json: Json = False,
+    log_format: LogFormat = None,
+) -> None:
+    """Measure latency, first picture, CPU and frames missed on this machine, against the plain chain."""
+
+    def run() -> int:
+        settings = _settings(size=size, fps=fps, duration=duration, log_format=log_format)
+        from zlfeed.bench.app import run as bench_run
+
+        return bench_run(settings, as_json=json)
+
+    _end(run)
+
+
+def main() -> None:
+    """The program's entry point."""
+    app()

@@ -1,0 +1,102 @@
+"""Addresses and listening sockets."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import socket
+import sys
+from collections.abc import Sequence
+
+from zlfeed.errors import PortError
+
+ANY = ("0.0.0.0", "::")
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+def host_port(host: str, port: int) -> str:
+    """`host:port`, IPv6 in brackets; an IPv4 address that came over an IPv6 socket as the IPv4 one it is."""
+    host = plain_host(host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def plain_host(host: str) -> str:
+    """The address without a zone, and without the ::ffff: of an IPv4 address on an IPv6 socket."""
+    host = host.split("%")[0]
+    return host.removeprefix("::ffff:") if host.startswith("::ffff:") and "." in host else host
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is this machine's own."""
+    try:
+        return ipaddress.ip_address(plain_host(host)).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def bind_tcp(hosts: Sequence[str], port: int, *, option: str) -> tuple[list[socket.socket], int]:
+    """Listening sockets on all of `hosts` at one port (0: the system chooses), and the port.
+
+    An IPv6 address is passed over on a machine without IPv6. Raises PortError naming `option`, and who has the port.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        for host in hosts:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            try:
+                sock = _listener(family, host, port)
+            except OSError as error:
+                optional = family == socket.AF_INET6 and len(hosts) > 1
+                if optional and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                    continue
+                raise PortError(_sentence(error, host, port, option)) from None
+            sockets.append(sock)
+            port = sock.getsockname()[1]
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets, port
+
+
+def _listener(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform == "win32":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((host, port))
+        sock.listen(128)
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _sentence(error: OSError, host: str, port: int, option: str) -> str:
+    where = host_port(host, port)
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} is taken{_holder(port)}: stop that program, or choose another port with {option}"
+    if error.errno == errno.EACCES:
+        return f"port {port} may not be opened by this user: choose one above 1023 with {option}"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"this machine has no address {host}: choose one of its own with --host"
+    return f"cannot listen on {where}: {os.strerror(error.errno or 0)}; another port is chosen with {option}"
+
+
+def _holder(port: int) -> str:
+    """` by NAME (PID n)` where the system tells."""
+    import psutil
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.pid and connection.laddr[1:] == (port,):
+                return f" by {psutil.Process(connection.pid).name()} (PID {connection.pid})"
+    except (psutil.Error, OSError):
+        pass
+    return ""

@@ -1,0 +1,262 @@
+"""`zlfeed publish`: cameras, relay and status server under one roof, from the first port to the last child reaped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from zlfeed import __version__, logs, timecode
+from zlfeed.config import Settings
+from zlfeed.errors import ExitCode, StartError, UsageError, ZlfeedError
+from zlfeed.model import CameraInfo, CameraStatus, ControlResult, Event, Hello, SetControl, ViewerReport, Welcome
+from zlfeed.net import is_loopback
+from zlfeed.publisher import urls
+from zlfeed.publisher.camera import CameraSpec, parse_camera
+from zlfeed.publisher.capture import CaptureSettings
+from zlfeed.publisher.ffmpeg import check_encoder, find_ffmpeg
+from zlfeed.publisher.host_metrics import HostSample, HostSampler
+from zlfeed.publisher.pipeline import Pipeline, PipelineSettings
+from zlfeed.publisher.report import JsonReport, Report, TextReport
+from zlfeed.publisher.status_server import StatusServer
+from zlfeed.publisher.viewers import ViewerReports
+from zlfeed.rtsp.auth import Credentials
+from zlfeed.rtsp.server import Relay
+from zlfeed.rtsp.stream import LiveStream
+from zlfeed.signals import Shutdown
+from zlfeed.supervise import kept_running, own_error
+from zlfeed.tokens import Token, for_publisher
+
+log = logs.get(__name__)
+
+STOP_WITHIN_S = 3.0
+# A thread that wants the interpreter gets it after this long; the default of 5 ms is a frame's whole journey.
+_SWITCH_INTERVAL_S = 0.0005
+
+
+def camera_specs(settings: Settings) -> list[CameraSpec]:
+    """The cameras asked for, with the names their streams get. Raises UsageError."""
+    specs = [
+        parse_camera(text, settings.stream_name if index == 0 else f"{settings.stream_name}{index + 1}")
+        for index, text in enumerate(settings.camera)
+    ]
+    names = [spec.name for spec in specs]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"two cameras are called {name!r}: give each a name of its own, --camera NAME=SRC")
+    return specs
+
+
+class Publisher:
+    """The running publisher; also what the status server asks (its StatusSource)."""
+
+    def __init__(self, settings: Settings, token: Token | None, report: Report) -> None:
+        self._settings = settings
+        self._token = token
+        self._report = report
+        self._started = time.monotonic()
+        self._hosts = urls.listen_hosts(settings.host, authenticated=token is not None)
+        self._relay = Relay(credentials_for=self._credentials_for, on_change=self._changed)
+        self._status = StatusServer(self, self._hosts, settings.websocket_port)
+        self._reports = ViewerReports()
+        self._sampler = HostSampler()
+        self._host: HostSample | None = None
+        self._pipelines: list[Pipeline] = []
+
+    # ------------------------------------------------------------ start and end
+
+    async def run(self, shutdown: Shutdown) -> None:
+        """Runs until `shutdown`. Raises ZlfeedError when it cannot start."""
+        specs = camera_specs(self._settings)
+        ffmpeg = find_ffmpeg(self._settings.ffmpeg_path)
+        self._relay.bind(self._hosts, self._settings.rtsp_port)
+        try:
+            await self._status.start()
+            self._pipelines = [self._pipeline(spec, ffmpeg) for spec in specs]
+            first = self._pipelines[0]
+            await asyncio.to_thread(check_encoder, ffmpeg, first.encoder_wish())
+            async with asyncio.TaskGroup() as tasks:
+                # The two planes are supervised apart: whatever fails in the status plane, no frame is lost.
+                owned = [
+                    tasks.create_task(kept_running("status server", self._status.run, self._part_failed)),
+                    tasks.create_task(kept_running("metrics", self._sample, self._part_failed)),
+                    tasks.create_task(kept_running("relay upkeep", self._relay.run, self._part_failed)),
+                    *(tasks.create_task(pipeline.run()) for pipeline in self._pipelines),
+                    tasks.create_task(self._announce()),
+                ]
+                await shutdown.requested.wait()
+                self._report.summary(self._own_statuses())
+                for task in owned:
+                    task.cancel()
+        except BaseExceptionGroup as group:
+            raise own_error(group) or group from None
+        finally:
+            await self._relay.close()
+            await self._status.stop()
+
+    def _pipeline(self, spec: CameraSpec, ffmpeg: Path) -> Pipeline:
+        s = self._settings
+        stream = LiveStream(spec.name, closed_frames=not s.no_closed_frames)
+        self._relay.streams[spec.name] = stream
+        capture = CaptureSettings(spec, s.size, s.fps, draw_timecode=not s.no_timecode, draw_overlay=not s.no_overlay)
+        return Pipeline(
+            PipelineSettings(capture, ffmpeg, s.bitrate, s.gop, s.codec, s.encoder),
+            stream,
+            wait_camera=s.wait_camera,
+            on_event=lambda level, code, text: self._event(level, code, text, spec.name),
+            on_change=self._changed,
+        )
+
+    async def _announce(self) -> None:
+        """Opens the doors once every camera can be watched, and says so."""
+        for pipeline in self._pipelines:
+            await pipeline.first_frame.wait()
+            opened = pipeline.opened
+            if opened and not self._settings.no_timecode and not timecode.fits(opened.width):
+                log.warning(
+                    "no_timecode", camera=pipeline.name, width=opened.width, narrowest=timecode.MIN_WIDTH,
+                    meaning="the picture is too narrow for the strip: viewers cannot measure latency",
+                )  # fmt: skip
+        await self._relay.serve()
+        # One turn of the sampler, so that "ready" says what is known and nothing is made up for it.
+        statuses = self._own_statuses()
+        host = urls.shown_host(self._hosts, self._settings.advertise)
+        self._report.ready(statuses, {s.camera: self._urls(s.camera, host) for s in statuses})
+        while True:
+            await asyncio.sleep(1.0)
+            self._report.second(self._own_statuses())
+
+    async def _sample(self) -> None:
+        while True:
+            self._host = await asyncio.to_thread(self._sampler.sample)
+            await asyncio.sleep(1.0)
+
+    # ------------------------------------------------------------ what the parts tell
+
+    def _event(self, level: str, code: str, text: str, camera: str = "") -> None:
+        event = Event(time.time_ns() // 1000, level, code, text, camera)
+        getattr(log, level)(code, text=text, camera=camera)
+        self._status.event(event)
+        self._report.event(event)
+
+    def _part_failed(self, part: str, error: BaseException) -> None:
+        self._event("error", "part_restarted", f"the {part} failed ({error}) and is started again; no frame is lost")
+
+    def _changed(self) -> None:
+        self._status.touch()
+
+    def _credentials_for(self, host: str) -> Credentials | None:
+        """What a client at `host` must show: nothing on this machine, unless the user named a token."""
+        if self._token is None or (is_loopback(host) and not self._token.explicit):
+            return None
+        return Credentials(self._token.value)
+
+    def _urls(self, camera: str, host: str) -> dict[str, str]:
+        return {
+            "rtsp": urls.rtsp_url(host, self._relay.port, camera),
+            "websocket": urls.websocket_url(host, self._status.port),
+        }
+
+    def _own_statuses(self) -> list[CameraStatus]:
+        """The figures for our own report: an error in them must not end the feed."""
+        try:
+            return list(self.statuses())
+        except Exception:
+            log.exception("status_failed")
+            return []
+
+    # ------------------------------------------------------------ StatusSource
+
+    def welcome(self, local_host: str) -> Welcome:
+        """What a status client hears first."""
+        host = self._settings.advertise or local_host
+        return Welcome(
+            publisher=platform.node(),
+            version=__version__,
+            cameras=[CameraInfo(p.name, self._urls(p.name, host)) for p in self._pipelines],
+            time_us=time.time_ns() // 1000,
+            uptime_s=time.monotonic() - self._started,
+        )
+
+    def statuses(self) -> Sequence[CameraStatus]:
+        """Each camera's status, with its viewers and the host's figures."""
+        now = time.monotonic()
+        return [self._status_of(pipeline, now) for pipeline in self._pipelines]
+
+    def _status_of(self, pipeline: Pipeline, now: float) -> CameraStatus:
+        viewers = self._reports.attach(self._relay.viewers(pipeline.stream, now), pipeline.name, now)
+        status = replace(
+            pipeline.status(now),
+            viewers=viewers,
+            latency_ms=self._reports.worst(pipeline.name, now),
+            uptime_s=now - self._started,
+            server="embedded",
+        )
+        host = self._host
+        if host is None:
+            return status
+        return replace(
+            status,
+            cpu_percent=host.cpu_percent,
+            process_cpu_percent=host.process_cpu_percent,
+            memory_percent=host.memory_percent,
+            memory_used_mb=host.memory_used_mb,
+            memory_total_mb=host.memory_total_mb,
+            network_mbps=host.network_mbps,
+            network_interface=host.network_interface,
+            temperature_c=host.temperature_c,
+        )
+
+    def set_control(self, request: SetControl) -> ControlResult:
+        """No camera of this version has controls; the answer says so."""
+        return ControlResult(
+            request.camera, request.name, ok=False, text=f"there is no control {request.name!r}", id=request.id
+        )
+
+    def viewer_report(self, report: ViewerReport, remote_host: str) -> None:
+        """Keeps what a viewer measured."""
+        camera = report.camera or self._pipelines[0].name
+        self._reports.add(replace(report, camera=camera), remote_host, time.monotonic())
+
+    def token_ok(self, hello: Hello, remote_host: str) -> bool:
+        """Whether a status client may stay."""
+        wanted = self._credentials_for(remote_host)
+        return wanted is None or wanted.matches(hello.token)
+
+
+async def serve(settings: Settings, *, as_json: bool) -> int:
+    """Publishes until a signal or --duration; the exit code."""
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    token = for_publisher(settings)
+    report = JsonReport() if as_json else TextReport()
+    shutdown = Shutdown()
+    publisher = Publisher(settings, token, report)
+    with shutdown.installed():
+        running = asyncio.create_task(publisher.run(shutdown))
+        try:
+            await _until_asked(running, shutdown, settings.duration)
+            async with asyncio.timeout(STOP_WITHIN_S):
+                await running
+        except TimeoutError:
+            raise ZlfeedError(f"not everything ended within {STOP_WITHIN_S:g} s; it was left to the system") from None
+    return ExitCode.OK if shutdown.code is None else shutdown.code
+
+
+async def _until_asked(running: asyncio.Task[None], shutdown: Shutdown, duration: float | None) -> None:
+    """Returns when a signal came, the time is up, or the publisher ended by itself."""
+    asked = asyncio.create_task(shutdown.requested.wait())
+    try:
+        await asyncio.wait((running, asked), timeout=duration, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        asked.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asked
+    if not running.done():
+        shutdown.request(ExitCode.OK)
+    elif running.exception() is None and shutdown.code is None:
+        raise StartError("the publisher ended without a reason")

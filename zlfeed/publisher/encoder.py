@@ -1,0 +1,279 @@
+"""The FFmpeg child that encodes: raw frames in by a pipe from the capture thread, encoded frames out on the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zlfeed import logs
+from zlfeed.errors import EncoderError
+from zlfeed.publisher.camera import FrameInfo
+from zlfeed.publisher.ffmpeg import EncoderSettings, encode_argv
+from zlfeed.publisher.logpipe import LogPipe
+from zlfeed.publisher.nut import NutDemuxer, NutError, Packet, StreamInfo
+
+log = logs.get(__name__)
+
+_PIPE_BYTES = 1 << 20
+_READ_BYTES = 1 << 18
+_MAX_PENDING = 120
+"""Frames inside the encoder before it counts as stalled and gets no more."""
+_STOP_STEPS = ((signal.SIGINT, 0.5), (signal.SIGTERM, 0.5), (signal.SIGKILL, 2.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A raw frame on its way through the encoder; `started_ns` is when writing it began."""
+
+    frame: FrameInfo
+    started_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedFrame:
+    """One encoded frame with the raw frame it was made from."""
+
+    data: bytes
+    keyframe: bool
+    source: Submitted
+    encoded_ns: int
+
+
+class Encoder:
+    """One FFmpeg process. Made and stopped on the event loop; `write` is called by the capture thread.
+
+    The container's timestamp tells which raw frame an encoded one was, never a count of what came out.
+    """
+
+    def __init__(
+        self, ffmpeg: Path, settings: EncoderSettings, on_frame: Callable[[Encoder, EncodedFrame], None]
+    ) -> None:
+        self.settings = settings
+        self.stream: StreamInfo | None = None
+        self.last_output = time.monotonic()
+        self._ffmpeg = ffmpeg
+        self._on_frame = on_frame
+        self._demuxer = NutDemuxer()
+        self._pending: dict[int, Submitted] = {}
+        self._index = 0
+        self._write_fd = -1
+        self._read_fd = -1
+        self._lock = threading.Lock()  # the write end is closed by the loop while the capture thread may write
+        self._closed = threading.Event()
+        self._ended = asyncio.Event()
+        self._error: str | None = None
+        self._process: asyncio.subprocess.Process
+        self._log_pipe = LogPipe("ffmpeg")
+
+    @property
+    def pid(self) -> int:
+        """FFmpeg's process id."""
+        return self._process.pid
+
+    @property
+    def pending(self) -> int:
+        """Frames written and not yet encoded."""
+        return len(self._pending)
+
+    async def start(self) -> None:
+        """Starts FFmpeg. Raises EncoderError."""
+        child_in, self._write_fd = os.pipe()
+        self._read_fd, child_out = os.pipe()
+        try:
+            for fd in (self._write_fd, child_out):
+                _enlarge(fd)
+            os.set_blocking(self._write_fd, False)
+            os.set_blocking(self._read_fd, False)
+            self._process = await asyncio.create_subprocess_exec(
+                *encode_argv(self._ffmpeg, self.settings),
+                stdin=child_in,
+                stdout=child_out,
+                stderr=self._log_pipe.write_fd,
+                # Ctrl-C at the terminal is for us; we stop our children in order.
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._close_fds()
+            raise EncoderError(f"{self._ffmpeg} cannot be run: {os.strerror(error.errno or 0)}") from None
+        finally:
+            os.close(child_in)
+            os.close(child_out)
+            self._log_pipe.started()
+        asyncio.get_running_loop().add_reader(self._read_fd, self._readable)
+
+    # ------------------------------------------------------------ capture thread
+
+    def write(self, raw: Any, frame: FrameInfo, timeout_s: float) -> bool:
+        """Writes one raw I420 frame (a contiguous buffer). False when it was not taken and nothing of it was written.
+
+        A frame that was begun is finished, unless the encoder is closed or stands still for `timeout_s` after that:
+        then the encoder is marked as failed, for a half frame would shift every picture after it.
+        """
+        if self._closed.is_set() or len(self._pending) >= _MAX_PENDING:
+            return False
+        view = memoryview(raw).cast("B")
+        # Noted before it is written: the encoded frame may be back before the last call returns.
+        index = self._index
+        self._pending[index] = Submitted(frame, time.monotonic_ns())
+        deadline = time.monotonic() + timeout_s
+        sent = 0
+        while sent < len(view):
+            try:
+                sent += self._write_some(view[sent:])
+            except BlockingIOError:
+                left = deadline - time.monotonic()
+                if left <= 0 or self._closed.is_set():
+                    break
+                self._wait_writable(min(left, 0.1))
+            except OSError:
+                break
+        if sent == 0:
+            self._pending.pop(index, None)
+            return False
+        if sent < len(view):
+            self._error = self._error or "FFmpeg stopped reading in the middle of a frame"
+            self._closed.set()
+            return False
+        self._index += 1
+        return True
+
+    def _write_some(self, view: memoryview) -> int:
+        with self._lock:
+            if self._write_fd < 0:
+                raise OSError(errno.EPIPE, "closed")
+            return os.write(self._write_fd, view)
+
+    def _wait_writable(self, timeout_s: float) -> None:
+        poller = select.poll()
+        with self._lock:
+            if self._write_fd < 0:
+                return
+            fd = os.dup(self._write_fd)
+        try:
+            poller.register(fd, select.POLLOUT)
+            poller.poll(timeout_s * 1000)
+        finally:
+            os.close(fd)
+
+    # ------------------------------------------------------------ event loop
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._read_fd, _READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._finish(f"its output broke: {os.strerror(error.errno or 0)}")
+            return
+        if not data:
+            self._finish(None)
+            return
+        now = time.monotonic_ns()
+        try:
+            for packet in self._demuxer.feed(data):
+                self.stream = self._demuxer.stream
+                self._packet(packet, now)
+        except NutError as error:
+            self._finish(f"its output cannot be understood: {error}")
+
+    def _packet(self, packet: Packet, now_ns: int) -> None:
+        assert self.stream is not None
+        numerator, denominator = self.stream.time_base
+        index = round(packet.pts * numerator * self.settings.rate / denominator)
+        source = self._pending.pop(index, None)
+        self.last_output = now_ns / 1e9
+        # What went in before and did not come out never will: an encoder without B-frames keeps the order.
+        for stale in [i for i in tuple(self._pending) if i < index]:
+            self._pending.pop(stale, None)
+        if source is None:
+            log.warning("encoded_frame_unknown", pts=packet.pts, index=index)
+            return
+        self._on_frame(self, EncodedFrame(packet.data, packet.keyframe, source, now_ns))
+
+    def _finish(self, error: str | None) -> None:
+        asyncio.get_running_loop().remove_reader(self._read_fd)
+        self._error = self._error or error
+        self._closed.set()
+        self._ended.set()
+
+    async def wait(self) -> str:
+        """Waits until the encoder has ended, and says how: exit code or signal, and FFmpeg's last words."""
+        await self._ended.wait()
+        code: int | None = None
+        with contextlib.suppress(TimeoutError):
+            code = await asyncio.wait_for(self._process.wait(), 1.0)
+        return self._describe(code)
+
+    @property
+    def failed(self) -> str | None:
+        """Why the encoder is of no more use although its process may live, else None."""
+        return self._error
+
+    def _describe(self, code: int | None) -> str:
+        how = "closed its output" if code is None else exit_words(code)
+        reason = f"; {self._error}" if self._error else ""
+        last = self._log_pipe.last_line()
+        return f"FFmpeg {how}{reason}" + (f": {last}" if last else "")
+
+    async def stop(self) -> None:
+        """Ends FFmpeg: end of input first, then signals; it is reaped when this returns."""
+        self._closed.set()
+        loop = asyncio.get_running_loop()
+        if self._read_fd >= 0:
+            loop.remove_reader(self._read_fd)
+        self._close_fds()
+        for step, patience_s in _STOP_STEPS:
+            if self._process.returncode is not None:
+                break
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(step)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), patience_s)
+        self._ended.set()
+        self._log_pipe.close()
+
+    def kill(self) -> None:
+        """Ends FFmpeg at once."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    def log_lines(self) -> list[str]:
+        """FFmpeg's last messages."""
+        return self._log_pipe.lines()
+
+    def _close_fds(self) -> None:
+        with self._lock:
+            for fd in (self._write_fd, self._read_fd):
+                if fd >= 0:
+                    os.close(fd)
+            self._write_fd = self._read_fd = -1
+
+
+def exit_words(code: int) -> str:
+    """`ended with code 1` or `was killed by SIGKILL`."""
+    if code >= 0:
+        return f"ended with code {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"
+
+
+def _enlarge(fd: int) -> None:
+    """A pipe that holds a frame saves wakeups; one that cannot be enlarged still works."""
+    if sys.platform == "linux":
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)

@@ -1,0 +1,106 @@
+"""Where FFmpeg is, and how it is told to encode: one raw frame in, one encoded frame out, at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from zlfeed.errors import EncoderError
+
+_LIST_TIMEOUT_S = 15.0
+
+# FFmpeg's name of an encoder → what makes it emit each frame as soon as it has it (design 1).
+_LOW_DELAY: dict[str, tuple[str, ...]] = {
+    "libx264": ("-preset", "ultrafast", "-tune", "zerolatency"),
+    "libx265": ("-preset", "ultrafast", "-tune", "zerolatency", "-x265-params", "log-level=error:repeat-headers=1"),
+}
+_DEFAULT = {"h264": "libx264", "h265": "libx265"}
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSettings:
+    """What an encoder is asked for. `fps` is the nominal rate; `gop` in frames; `bitrate` in bit/s."""
+
+    width: int
+    height: int
+    fps: float
+    bitrate: int
+    gop: int
+    codec: str = "h264"
+    encoder: str = "auto"
+
+    @property
+    def name(self) -> str:
+        """FFmpeg's name of the encoder."""
+        return _DEFAULT[self.codec] if self.encoder == "auto" else self.encoder
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second as FFmpeg takes it; the index of a frame is its time times this."""
+        return Fraction(self.fps).limit_denominator(1001)
+
+
+def find_ffmpeg(asked: Path | None) -> Path:
+    """The FFmpeg program: as asked, else on PATH, else the one in the imageio-ffmpeg wheel. Raises EncoderError."""
+    if asked is not None:
+        found = shutil.which(str(asked))
+        if found is None:
+            raise EncoderError(f"there is no program at --ffmpeg-path {asked}: give the path of an ffmpeg executable")
+        return Path(found)
+    if found := shutil.which("ffmpeg"):
+        return Path(found)
+    try:
+        import imageio_ffmpeg
+
+        return Path(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError, OSError):
+        raise EncoderError(
+            "there is no FFmpeg here: install it (Debian: apt install ffmpeg), or name it with --ffmpeg-path"
+        ) from None
+
+
+def check_encoder(ffmpeg: Path, settings: EncoderSettings) -> None:
+    """Raises EncoderError when this FFmpeg cannot run or lacks the encoder."""
+    argv = [str(ffmpeg), "-hide_banner", "-h", f"encoder={settings.name}"]
+    try:
+        done = subprocess.run(
+            argv,
+            check=False,
+            capture_output=True,
+            timeout=_LIST_TIMEOUT_S,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        raise EncoderError(f"{ffmpeg} did not answer within {_LIST_TIMEOUT_S:.0f} s: is it FFmpeg?") from None
+    except OSError as error:
+        raise EncoderError(f"{ffmpeg} cannot be run: {os.strerror(error.errno or 0)}") from None
+    if f"Encoder {settings.name} " not in done.stdout:
+        if done.returncode or "ffmpeg" not in (done.stdout + done.stderr).lower():
+            reason = "is not FFmpeg" if "Codec" not in done.stderr else f"has no encoder {settings.name}"
+        else:
+            reason = f"has no encoder {settings.name}"
+        raise EncoderError(f"{ffmpeg} {reason}: choose another with --encoder, or another FFmpeg with --ffmpeg-path")
+
+
+def encode_argv(ffmpeg: Path, settings: EncoderSettings) -> list[str]:
+    """The command line: raw I420 on stdin, NUT on stdout, messages on stderr.
+
+    The input keeps FFmpeg's probing defaults: with -fflags nobuffer the first frame would be swallowed. The buffer
+    of a quarter of a second bounds how long one frame may occupy the link.
+    """
+    s = settings
+    return [
+        str(ffmpeg), "-hide_banner", "-loglevel", "warning", "-nostats",
+        "-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", f"{s.width}x{s.height}",
+        "-framerate", str(s.rate), "-i", "pipe:0",
+        "-an", "-c:v", s.name, *_LOW_DELAY.get(s.name, ()),
+        "-pix_fmt", "yuv420p", "-b:v", str(s.bitrate), "-maxrate", str(s.bitrate), "-bufsize", str(s.bitrate // 4),
+        "-g", str(s.gop), "-bf", "0", "-fps_mode", "passthrough",
+        "-f", "nut", "-write_index", "0", "-flush_packets", "1", "pipe:1",
+    ]  # fmt: skip

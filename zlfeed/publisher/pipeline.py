@@ -1,0 +1,283 @@
+"""One camera's way from the capture thread through FFmpeg into its live stream, supervised."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from zlfeed import logs
+from zlfeed.errors import CameraError, EncoderError
+from zlfeed.metrics import Rate, Window
+from zlfeed.model import CameraStatus, Stage
+from zlfeed.publisher.camera import Opened
+from zlfeed.publisher.capture import Capture, CaptureSettings, FrameSink
+from zlfeed.publisher.encoder import EncodedFrame, Encoder
+from zlfeed.publisher.ffmpeg import EncoderSettings
+from zlfeed.retry import backoff
+from zlfeed.rtsp.nal import CODECS
+from zlfeed.rtsp.stream import LiveStream
+
+log = logs.get(__name__)
+
+DEFAULT_FPS = 30.0
+STALL_S = 2.0
+"""An encoder that has frames and gives none for this long is replaced."""
+HEALTHY_S = 5.0
+STATS_S = 2.0
+
+EventSink = Callable[[str, str, str], None]
+"""level, code, text"""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    """What a camera's feed is made of. `gop` None: one second."""
+
+    capture: CaptureSettings
+    ffmpeg: Path
+    bitrate: int
+    gop: int | None
+    codec: str
+    encoder: str
+
+    def encoder_for(self, width: int, height: int, fps: float | None) -> EncoderSettings:
+        """The encoder's settings for what the camera turned out to give."""
+        rate = self.capture.fps or fps or DEFAULT_FPS
+        gop = self.gop or max(1, round(rate))
+        return EncoderSettings(width, height, rate, self.bitrate, gop, self.codec, self.encoder)
+
+
+class Pipeline:
+    """One camera's feed. `run` until cancelled; `first_frame` is set when it can be watched."""
+
+    def __init__(
+        self,
+        settings: PipelineSettings,
+        stream: LiveStream,
+        *,
+        wait_camera: bool,
+        on_event: EventSink,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.name = settings.capture.spec.name
+        self.stream = stream
+        self.first_frame = asyncio.Event()
+        self.opened: Opened | None = None
+        self._settings = settings
+        self._on_event = on_event
+        self._on_change = on_change
+        self._capture = Capture(settings.capture, self, retry_first=wait_camera)
+        self._loop = asyncio.get_running_loop()
+        self._encoder: Encoder | None = None
+        self._encoder_settings: EncoderSettings | None = None
+        self._wanted = asyncio.Event()
+        self._capture_news = asyncio.Event()
+        self._encoder_restarts = 0
+        self._error: str | None = None
+        self._described: Encoder | None = None
+        self._frames_sent = 0
+        self._bytes_sent = 0
+        self._fps = Rate(STATS_S)
+        self._bitrate = Rate(STATS_S)
+        self._stages = {name: Window(STATS_S) for name in ("capture", "encode", "relay")}
+
+    # ------------------------------------------------------------ capture thread's side
+
+    def camera_opened(self, opened: Opened) -> None:
+        """The camera gives pictures (capture thread)."""
+        self._loop.call_soon_threadsafe(self._on_opened, opened)
+
+    def camera_lost(self, reason: str) -> None:
+        """The camera is gone (capture thread)."""
+        self._loop.call_soon_threadsafe(self._on_lost, reason)
+
+    def sink(self, width: int, height: int) -> FrameSink | None:
+        """The encoder for frames of this size (capture thread)."""
+        encoder = self._encoder
+        if encoder is None or (encoder.settings.width, encoder.settings.height) != (width, height):
+            return None
+        return encoder
+
+    # ------------------------------------------------------------ event loop
+
+    def _on_opened(self, opened: Opened) -> None:
+        back = self.opened is not None
+        self.opened = opened
+        self._error = None
+        code = "camera_back" if back else "camera_opened"
+        self._on_event("info", code, f"camera {self.name}: {opened.description}")
+        wanted = self._settings.encoder_for(opened.width, opened.height, opened.fps)
+        if wanted != self._encoder_settings:
+            self._encoder_settings = wanted
+            self._wanted.set()
+        self._on_change()
+
+    def _on_lost(self, reason: str) -> None:
+        if reason != self._error:
+            self._on_event("error", "camera_lost", reason)
+        self._error = reason
+        self._capture_news.set()
+        self._on_change()
+
+    def encoder_wish(self) -> EncoderSettings:
+        """What would be encoded if the camera gave 640×480: enough to ask whether FFmpeg can."""
+        return self._settings.encoder_for(640, 480, None)
+
+    async def run(self) -> None:
+        """Captures, encodes and publishes until cancelled. Raises CameraError or EncoderError when the start fails."""
+        self._capture.start()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._watch_capture())
+                tasks.create_task(self._keep_encoding())
+        finally:
+            self._capture.stop()
+            # The thread may be in a write to FFmpeg; the encoder is closed by now, which ends that.
+            await asyncio.shield(asyncio.to_thread(self._capture.join, 2.0))
+
+    async def _watch_capture(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._capture_news.wait(), 1.0)
+            self._capture_news.clear()
+            if self._capture.error is not None:
+                raise self._capture.error
+            if not self._capture.alive:
+                raise CameraError(f"the capture thread of camera {self.name} ended unexpectedly")
+
+    async def _keep_encoding(self) -> None:
+        delays = backoff(first=0.05)
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            assert self._encoder_settings is not None
+            started = time.monotonic()
+            try:
+                reason = await self._encode(self._encoder_settings)
+            except EncoderError as error:
+                reason = str(error)
+            if reason is None:
+                continue
+            if not self.first_frame.is_set():
+                raise EncoderError(reason)
+            self._encoder_restarts += 1
+            self._on_event("warning", "encoder_restarted", f"camera {self.name}: {reason}; started again")
+            self._on_change()
+            if time.monotonic() - started > HEALTHY_S:
+                delays = backoff(first=0.05)
+            self._wanted.set()
+            await asyncio.sleep(next(delays))
+
+    async def _encode(self, settings: EncoderSettings) -> str | None:
+        """Runs one FFmpeg until it ends or fails (then why), or other settings are wanted (then None)."""
+        encoder = Encoder(self._settings.ffmpeg, settings, self._publish)
+        await encoder.start()
+        self._encoder = encoder
+        self._on_change()
+        try:
+            return await self._watch_encoder(encoder)
+        finally:
+            self._encoder = None
+            await asyncio.shield(encoder.stop())
+
+    async def _watch_encoder(self, encoder: Encoder) -> str | None:
+        ended = asyncio.ensure_future(encoder.wait())
+        wanted = asyncio.ensure_future(self._wanted.wait())
+        try:
+            while True:
+                await asyncio.wait((ended, wanted), timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
+                if ended.done():
+                    return ended.result()
+                if wanted.done():
+                    return None
+                if encoder.failed:
+                    return encoder.failed
+                if encoder.pending and time.monotonic() - encoder.last_output > STALL_S:
+                    return f"FFmpeg gave no frame for {STALL_S:g} s with {encoder.pending} waiting"
+        finally:
+            for task in (ended, wanted):
+                task.cancel()
+            await asyncio.gather(ended, wanted, return_exceptions=True)
+
+    def _publish(self, encoder: Encoder, frame: EncodedFrame) -> None:
+        now_ns = time.monotonic_ns()
+        now = now_ns / 1e9
+        if encoder is not self._described:
+            assert encoder.stream is not None
+            self.stream.set_parameters(CODECS[encoder.settings.codec], encoder.stream.extradata)
+            self._described = encoder
+        source = frame.source
+        unit = self.stream.publish(
+            frame.data, captured_us=source.frame.captured_us, captured_ns=source.frame.captured_ns, now=now
+        )
+        if unit is None:
+            return
+        self._frames_sent += 1
+        self._bytes_sent += len(frame.data)
+        self._fps.add(now)
+        self._bitrate.add(now, len(frame.data) * 8)
+        for name, nanoseconds in (
+            ("capture", source.started_ns - source.frame.captured_ns),
+            ("encode", frame.encoded_ns - source.started_ns),
+            ("relay", time.monotonic_ns() - frame.encoded_ns),
+        ):
+            self._stages[name].add(now, nanoseconds / 1e6)
+        if not self.first_frame.is_set():
+            self.first_frame.set()
+            self._on_change()
+
+    # ------------------------------------------------------------ figures
+
+    def _state(self) -> str:
+        if not self.first_frame.is_set():
+            return "starting"
+        if self._encoder is None:
+            return "encoder_down"
+        return "live" if self._capture.connected else "no_signal"
+
+    def _kbps(self, now: float) -> float | None:
+        rate = self._bitrate.per_second(now)
+        return rate / 1000 if rate is not None else None
+
+    def status(self, now: float) -> CameraStatus:
+        """What this pipeline knows of itself; host and viewers are added by the app. `now` is monotonic."""
+        encoder = self._encoder_settings
+        encode = self._stages["encode"]
+        stages = [
+            Stage(name, window.mean(now), window.percentile(now, 95), window.max(now))
+            for name, window in self._stages.items()
+        ]
+        status = CameraStatus(
+            camera=self.name,
+            time_us=time.time_ns() // 1000,
+            is_connected=self._capture.connected,
+            state=self._state(),
+            fps=self._fps.per_second(now),
+            frames_captured=self._capture.captured,
+            frames_sent=self._frames_sent,
+            frames_dropped={reason: count for reason, count in self._capture.drops().items() if count},
+            bitrate_asked_kbps=self._settings.bitrate / 1000,
+            bitrate_kbps=self._kbps(now),
+            bytes_sent=self._bytes_sent,
+            encode_ms_avg=encode.mean(now),
+            encode_ms_max=encode.max(now),
+            stages=stages,
+            error_message=self._error,
+            encoder_restarts=self._encoder_restarts,
+            camera_restarts=self._capture.restarts,
+        )
+        if encoder is None:
+            return status
+        return replace(
+            status,
+            width=encoder.width,
+            height=encoder.height,
+            codec=encoder.codec,
+            encoder=encoder.name,
+            fps_asked=encoder.fps,
+            gop=encoder.gop,
+        )

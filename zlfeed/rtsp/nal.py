@@ -1,0 +1,109 @@
+"""NAL units of H.264 (ITU-T H.264 Annex B, table 7-1) and H.265 (ITU-T H.265 Annex B, table 7-1); no I/O."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+_START_CODE = re.compile(rb"\x00\x00\x01")
+
+
+def split(data: bytes) -> list[bytes]:
+    """The NAL units of an Annex B byte stream, without start codes and trailing zero bytes."""
+    starts = [m.end() for m in _START_CODE.finditer(data)]
+    ends = [start - 3 for start in starts[1:]] + [len(data)]
+    units = (data[start:end].rstrip(b"\0") for start, end in zip(starts, ends, strict=True))
+    return [unit for unit in units if unit]
+
+
+class Codec(Protocol):
+    """What the packetizer, the SDP and the relay must know of a codec."""
+
+    name: str
+    """As people and the CLI write it."""
+    encoding: str
+    """The encoding name of the RTP payload format."""
+    delimiter: bytes
+    """An access unit delimiter NAL unit: ends the frame before it (design 1.1)."""
+
+    def kind(self, unit: bytes) -> int:
+        """nal_unit_type."""
+
+    def is_parameter_set(self, unit: bytes) -> bool: ...
+
+    def is_keyframe(self, unit: bytes) -> bool:
+        """A slice from which decoding can start."""
+
+    def is_dispensable(self, unit: bytes) -> bool:
+        """A unit that viewers do not need: delimiters (we make our own), filler, the encoder's own advertisement."""
+
+    def fmtp(self, parameter_sets: Sequence[bytes]) -> str:
+        """The parameters of the SDP's a=fmtp line."""
+
+
+def _text(units: Sequence[bytes]) -> str:
+    return ",".join(base64.b64encode(unit).decode() for unit in units)
+
+
+@dataclass(frozen=True)
+class H264:
+    """RFC 6184."""
+
+    name = "h264"
+    encoding = "H264"
+    delimiter = b"\x09\xf0"
+    """primary_pic_type 7 (any slice type), then the stop bit."""
+
+    def kind(self, unit: bytes) -> int:
+        return unit[0] & 0x1F
+
+    def is_parameter_set(self, unit: bytes) -> bool:
+        return self.kind(unit) in (7, 8)
+
+    def is_keyframe(self, unit: bytes) -> bool:
+        return self.kind(unit) == 5
+
+    def is_dispensable(self, unit: bytes) -> bool:
+        kind = self.kind(unit)
+        # user_data_unregistered (SEI payload type 5) is where x264 writes its options, in every first frame.
+        return kind in (9, 12) or (kind == 6 and len(unit) > 1 and unit[1] == 5)
+
+    def fmtp(self, parameter_sets: Sequence[bytes]) -> str:
+        sps = next((unit for unit in parameter_sets if self.kind(unit) == 7), b"")
+        profile = f"profile-level-id={sps[1:4].hex().upper()};" if len(sps) >= 4 else ""
+        return f"packetization-mode=1;{profile}sprop-parameter-sets={_text(parameter_sets)}"
+
+
+@dataclass(frozen=True)
+class H265:
+    """RFC 7798."""
+
+    name = "h265"
+    encoding = "H265"
+    delimiter = b"\x46\x01\x50"
+    """nal_unit_type 35, temporal id 1; pic_type 2 (any slice type), then the stop bit."""
+
+    def kind(self, unit: bytes) -> int:
+        return unit[0] >> 1 & 0x3F
+
+    def is_parameter_set(self, unit: bytes) -> bool:
+        return self.kind(unit) in (32, 33, 34)
+
+    def is_keyframe(self, unit: bytes) -> bool:
+        return 16 <= self.kind(unit) <= 21
+
+    def is_dispensable(self, unit: bytes) -> bool:
+        kind = self.kind(unit)
+        return kind in (35, 38) or (kind == 39 and len(unit) > 2 and unit[2] == 5)
+
+    def fmtp(self, parameter_sets: Sequence[bytes]) -> str:
+        names = {32: "sprop-vps", 33: "sprop-sps", 34: "sprop-pps"}
+        return ";".join(
+            f"{name}={_text([u for u in parameter_sets if self.kind(u) == kind])}" for kind, name in names.items()
+        )
+
+
+CODECS: dict[str, Codec] = {"h264": H264(), "h265": H265()}

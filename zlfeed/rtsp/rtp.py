@@ -1,0 +1,119 @@
+"""RTP (RFC 3550) and its payload formats for H.264 (RFC 6184) and H.265 (RFC 7798); no I/O."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from zlfeed.rtsp.nal import Codec
+
+CLOCK_RATE = 90_000
+PAYLOAD_TYPE = 96
+MAX_PAYLOAD = 1430
+"""Bytes of RTP payload. MediaMTX repacketizes from 1441 on (1431 with TLS) and then strips delimiters (design 1.1)."""
+_HEADER = struct.Struct("!BBHII")
+BURST_STEP = CLOCK_RATE // 1000
+"""Ticks between the frames of a burst: 1 ms, never equal."""
+
+
+def interleave(packet: bytes, channel: int) -> bytes:
+    """The packet as it goes through the RTSP connection (RFC 2326 section 10.12)."""
+    return b"$" + bytes((channel,)) + len(packet).to_bytes(2, "big") + packet
+
+
+def ticks(monotonic_ns: int) -> int:
+    """Capture time on the 90 kHz clock, not yet offset nor wrapped."""
+    return monotonic_ns * 9 // 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class AccessUnit:
+    """One encoded frame as RTP packets, the same for all readers.
+
+    `captured_us` is the wall clock, `captured_ns` the monotonic clock at capture; `size` the bytes of all packets.
+    """
+
+    packets: tuple[bytes, ...]
+    keyframe: bool
+    timestamp: int
+    captured_us: int
+    captured_ns: int
+    size: int
+
+    def at(self, timestamp: int) -> AccessUnit:
+        """The same packets with another RTP timestamp: a burst's frames stand 1 ms apart."""
+        stamp = (timestamp & 0xFFFFFFFF).to_bytes(4, "big")
+        packets = tuple(packet[:4] + stamp + packet[8:] for packet in self.packets)
+        return replace(self, packets=packets, timestamp=timestamp & 0xFFFFFFFF)
+
+    def interleaved(self, channel: int) -> bytes:
+        """All packets, framed for the RTSP connection: one write."""
+        return b"".join(interleave(packet, channel) for packet in self.packets)
+
+
+def fragment(unit: bytes, codec: Codec, limit: int = MAX_PAYLOAD) -> list[bytes]:
+    """The RTP payloads of one NAL unit: itself, or fragmentation units (RFC 6184 5.8, RFC 7798 4.4.3)."""
+    if len(unit) <= limit:
+        return [unit]
+    if codec.name == "h265":
+        prefix = bytes(((unit[0] & 0x81) | 49 << 1, unit[1]))
+        kind, body = codec.kind(unit), unit[2:]
+    else:
+        prefix = bytes(((unit[0] & 0xE0) | 28,))
+        kind, body = codec.kind(unit), unit[1:]
+    room = limit - len(prefix) - 1
+    pieces = [body[i : i + room] for i in range(0, len(body), room)]
+    last = len(pieces) - 1
+    return [prefix + bytes((kind | (i == 0) << 7 | (i == last) << 6,)) + piece for i, piece in enumerate(pieces)]
+
+
+class RtpStream:
+    """Makes one camera's RTP packets: SSRC, sequence and timestamps go on whatever the encoder does."""
+
+    def __init__(self, *, ssrc: int, sequence: int, timestamp_base: int, closed_frames: bool = True) -> None:
+        self.ssrc = ssrc
+        self.sequence = sequence & 0xFFFF
+        self.closed_frames = closed_frames
+        self._base = timestamp_base
+        self._last_ticks: int | None = None
+
+    def timestamp_at(self, monotonic_ns: int) -> int:
+        """The RTP timestamp of a moment, for sender reports."""
+        return (self._base + ticks(monotonic_ns)) & 0xFFFFFFFF
+
+    def packetize(
+        self, units: Sequence[bytes], codec: Codec, *, keyframe: bool, captured_us: int, captured_ns: int
+    ) -> AccessUnit:
+        """One access unit's packets. With closed frames a delimiter of its own carries the marker bit.
+
+        Timestamps rise strictly even when two capture times fall together.
+        """
+        now = ticks(captured_ns)
+        if self._last_ticks is not None and now <= self._last_ticks:
+            now = self._last_ticks + 1
+        self._last_ticks = now
+        timestamp = (self._base + now) & 0xFFFFFFFF
+        payloads = [payload for unit in units for payload in fragment(unit, codec)]
+        if self.closed_frames:
+            payloads.append(codec.delimiter)
+        packets = []
+        for index, payload in enumerate(payloads):
+            marker = (index == len(payloads) - 1) << 7
+            header = _HEADER.pack(0x80, marker | PAYLOAD_TYPE, self.sequence, timestamp, self.ssrc)
+            packets.append(header + payload)
+            self.sequence = (self.sequence + 1) & 0xFFFF
+        size = sum(map(len, packets))
+        return AccessUnit(tuple(packets), keyframe, timestamp, captured_us, captured_ns, size)
+
+
+def burst(gop: Sequence[AccessUnit]) -> list[AccessUnit]:
+    """The current GOP for a reader that has just joined: all but the newest frame drawn together to 1 ms apart.
+
+    The newest keeps its capture time, so that a player which paces by timestamps is not left behind (design 1.3).
+    """
+    if not gop:
+        return []
+    newest = gop[-1].timestamp
+    count = len(gop)
+    return [unit.at(newest - (count - 1 - i) * BURST_STEP) for i, unit in enumerate(gop[:-1])] + [gop[-1]]

@@ -1,0 +1,107 @@
+"""One camera's live stream: what DESCRIBE says of it, its current GOP, its readers; no I/O."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Protocol
+
+from zlfeed.rtsp import sdp
+from zlfeed.rtsp.nal import Codec, split
+from zlfeed.rtsp.rtp import AccessUnit, RtpStream, burst
+
+BURST_MAX_BYTES = 256 << 10
+BURST_MAX_S = 2.0
+
+
+class FrameReader(Protocol):
+    """Someone who plays the stream."""
+
+    def deliver(self, unit: AccessUnit, now: float) -> None:
+        """Takes or drops one access unit; must not block and must not raise."""
+
+
+class LiveStream:
+    """Turns encoded frames into access units and hands them to the readers.
+
+    SSRC, sequence and timestamps go on when the encoder restarts; parameter sets stand before each keyframe.
+    """
+
+    def __init__(self, name: str, *, closed_frames: bool = True) -> None:
+        self.name = name
+        self.session_id = secrets.randbits(31)
+        self.rtp = RtpStream(
+            ssrc=secrets.randbits(32),
+            sequence=secrets.randbits(16),
+            timestamp_base=secrets.randbits(32),
+            closed_frames=closed_frames,
+        )
+        self.readers: set[FrameReader] = set()
+        self.codec: Codec | None = None
+        self._parameter_sets: list[bytes] = []
+        self._gop: list[AccessUnit] = []
+        self._gop_bytes = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be described and played: a keyframe has been published."""
+        return bool(self._gop)
+
+    def set_parameters(self, codec: Codec, extradata: bytes) -> None:
+        """A new encoder's codec and parameter sets (Annex B); what came before no longer helps to decode."""
+        self.codec = codec
+        self._parameter_sets = [unit for unit in split(extradata) if codec.is_parameter_set(unit)]
+        self._gop = []
+        self._gop_bytes = 0
+
+    def publish(self, data: bytes, *, captured_us: int, captured_ns: int, now: float) -> AccessUnit | None:
+        """Sends one encoded frame (Annex B) to all readers. None when it held nothing to show."""
+        if self.codec is None:
+            raise RuntimeError("set_parameters first")
+        codec = self.codec
+        units = [unit for unit in split(data) if not codec.is_dispensable(unit)]
+        keyframe = any(codec.is_keyframe(unit) for unit in units)
+        if own := [unit for unit in units if codec.is_parameter_set(unit)]:
+            self._parameter_sets = own
+        elif keyframe:
+            units = self._parameter_sets + units
+        if not units:
+            return None
+        unit = self.rtp.packetize(units, codec, keyframe=keyframe, captured_us=captured_us, captured_ns=captured_ns)
+        self._remember(unit)
+        for reader in tuple(self.readers):
+            reader.deliver(unit, now)
+        return unit
+
+    def _remember(self, unit: AccessUnit) -> None:
+        if unit.keyframe:
+            self._gop = []
+            self._gop_bytes = 0
+        elif not self._gop:
+            return
+        self._gop.append(unit)
+        self._gop_bytes += unit.size
+        # What is too long to be sent need not be kept; the keyframe stays, so that `ready` holds.
+        if self._gop_bytes > BURST_MAX_BYTES or self._gop_seconds() > BURST_MAX_S:
+            del self._gop[1:]
+            self._gop_bytes = BURST_MAX_BYTES + 1
+
+    def _gop_seconds(self) -> float:
+        return (self._gop[-1].captured_ns - self._gop[0].captured_ns) / 1e9
+
+    def burst(self) -> list[AccessUnit]:
+        """The current GOP, drawn together, for a reader that joins now; empty when it is too long to catch up with."""
+        if self._gop_bytes > BURST_MAX_BYTES:
+            return []
+        return burst(self._gop)
+
+    def describe(self, host: str) -> str:
+        """The SDP for a client that reached us at `host`."""
+        if self.codec is None:
+            raise RuntimeError("set_parameters first")
+        return sdp.describe(self.name, self.codec, self.parameter_sets, session_id=self.session_id, host=host)
+
+    @property
+    def parameter_sets(self) -> Sequence[bytes]:
+        """SPS and PPS (VPS too for H.265) as they are sent before each keyframe."""
+        return self._parameter_sets

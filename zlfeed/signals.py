@@ -1,0 +1,68 @@
+"""SIGINT, SIGTERM and, on a terminal, SIGHUP end a command in order; a second one ends it at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+
+from zlfeed.errors import ExitCode
+
+_CODES = {"SIGINT": ExitCode.SIGINT, "SIGTERM": ExitCode.SIGTERM, "SIGHUP": ExitCode.SIGTERM}
+
+
+class Shutdown:
+    """Set by the first signal; `code` is the exit code it asks for."""
+
+    def __init__(self) -> None:
+        self.requested = asyncio.Event()
+        self.code: int | None = None
+
+    def request(self, code: int) -> None:
+        """Asks for the end; the first to ask decides the code."""
+        if self.code is None:
+            self.code = code
+            self.requested.set()
+
+    def _on_signal(self, name: str) -> None:
+        if self.code is not None:
+            force(_CODES[name])
+        self.request(_CODES[name])
+
+    @contextmanager
+    def installed(self) -> Iterator[Shutdown]:
+        """Catches the signals while inside."""
+        loop = asyncio.get_running_loop()
+        names = ["SIGINT", "SIGTERM"]
+        # Without a terminal SIGHUP means "reload" to those who send it; it must not end the feed.
+        if hasattr(signal, "SIGHUP") and sys.stdin is not None and sys.stdin.isatty():
+            names.append("SIGHUP")
+        if sys.platform == "win32":
+            previous = [signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(self._on_signal, "SIGINT"))]
+            try:
+                yield self
+            finally:
+                signal.signal(signal.SIGINT, previous[0])
+            return
+        for name in names:
+            loop.add_signal_handler(getattr(signal, name), self._on_signal, name)
+        try:
+            yield self
+        finally:
+            for name in names:
+                loop.remove_signal_handler(getattr(signal, name))
+
+
+def force(code: int) -> None:
+    """Ends this process at once, its children first."""
+    for child in psutil.Process().children(recursive=True):
+        try:
+            child.kill()
+        except psutil.Error:
+            continue
+    os._exit(code)

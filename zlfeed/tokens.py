@@ -1,0 +1,106 @@
+"""The token that lets a viewer in: given by file, environment or flag, else made once and kept in the state folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from zlfeed.config import Settings
+from zlfeed.errors import UsageError
+
+_MAX_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The secret, and whether the user named it (then it is asked for on this machine too)."""
+
+    value: str
+    explicit: bool
+    path: Path | None = None
+    created: bool = False
+
+    def __repr__(self) -> str:
+        return f"Token(explicit={self.explicit}, path={self.path})"
+
+
+def state_file() -> Path:
+    """Where this user's own token is kept."""
+    return platformdirs.user_state_path("zlfeed") / "token"
+
+
+def given(settings: Settings) -> Token | None:
+    """The token that --token-file, --token or the environment names. Raises UsageError."""
+    if settings.token_file is not None:
+        return Token(_read(settings.token_file), True, settings.token_file)
+    if settings.token is not None:
+        return Token(_checked(settings.token, "--token"), True)
+    return None
+
+
+def for_client(settings: Settings) -> str:
+    """The token a viewer shows: as given, else this machine's own where there is one, else none."""
+    token = given(settings)
+    if token is not None:
+        return token.value
+    with contextlib.suppress(UsageError, OSError):
+        return _read(state_file())
+    return ""
+
+
+def for_publisher(settings: Settings) -> Token | None:
+    """The token a publisher asks for; made at the first start. None with --no-auth. Raises UsageError."""
+    if settings.no_auth:
+        return None
+    token = given(settings)
+    if token is not None:
+        return token
+    path = state_file()
+    if path.exists():
+        return Token(_read(path), False, path)
+    try:
+        return _create(path)
+    except OSError as error:
+        raise UsageError(
+            f"the token cannot be kept in {path}: {os.strerror(error.errno or 0)}; "
+            "name a file with --token-file, or say --no-auth"
+        ) from None
+
+
+def _create(path: Path) -> Token:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Written whole before it has its name, so that two publishers that start together agree on one.
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(18) + "\n")
+    try:
+        with contextlib.suppress(FileExistsError):
+            if hasattr(os, "link"):
+                os.link(draft, path)
+            else:
+                os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return Token(_read(path), False, path, created=True)
+
+
+def _read(path: Path) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read(_MAX_BYTES)
+    except OSError as error:
+        raise UsageError(f"the token file {path} cannot be read: {os.strerror(error.errno or 0)}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"the token file {path} is no text: it holds one line, the token") from None
+    return _checked(text.strip(), f"the token file {path}")
+
+
+def _checked(token: str, where: str) -> str:
+    if not 8 <= len(token) <= 256 or not all(0x21 <= ord(c) <= 0x7E and c not in '"\\:/@?#%' for c in token):
+        raise UsageError(f'{where}: a token is 8 to 256 letters, digits and signs, without spaces and " \\ : / @ ? # %')
+    return token
