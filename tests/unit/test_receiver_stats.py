@@ -23,7 +23,7 @@ class Feed:
     def __init__(self, ahead_us: int = 0, error_us: int = 200) -> None:
         self.stats = Statistics(0)
         self.stats.opening(0)
-        self.stats.opened("FFMPEG", 640, 480)
+        self.stats.opened("FFMPEG")
         self.ahead_us = ahead_us
         self.estimate: Estimate | None = Estimate(WALL + ahead_us, error_us, 2 * error_us)
         self.frame = 0
@@ -140,7 +140,8 @@ def test_counts_are_by_the_second_and_by_the_run() -> None:
     feed.stats.picture(110_000, None, WALL, feed.estimate)
     first = feed.stats.second(1_000_000, WALL, feed.estimate)
     feed.stats.opening(1_100_000)
-    feed.stats.opened("FFMPEG", 320, 240)
+    feed.stats.opened("FFMPEG")
+    feed.stats.size = (320, 240)
     feed.picture(1_110_000, 5_000, frame=9)
     second = feed.stats.second(2_000_000, WALL, feed.estimate)
     run = feed.stats.summary(2_000_000, WALL, feed.estimate)

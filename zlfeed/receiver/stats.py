@@ -63,7 +63,8 @@ class Statistics:
         self._pending: deque[tuple[int, int]] = deque(maxlen=_LIMIT)
         self._first_picture_ms: float | None = None
         self._live_ms: float | None = None
-        self._size: tuple[int, int] | None = None
+        self.size: tuple[int, int] | None = None
+        """The pictures' width and height in pixels, None before the first."""
         self._backend: str | None = None
 
     @property
@@ -84,10 +85,14 @@ class Statistics:
         self._caught_up = False
         self._last = None
 
-    def opened(self, backend: str, width: int, height: int) -> None:
-        """The stream is open; pictures are `width` × `height` pixels. Again, when there were pictures before."""
+    @property
+    def reconnects(self) -> int:
+        """How often the stream was open again after it had given pictures."""
+        return self._run.reconnects
+
+    def opened(self, backend: str) -> None:
+        """The stream is open by a backend; again, when there were pictures before."""
         self._backend = backend
-        self._size = (width, height)
         if self._run.frames:
             self._run.reconnects += 1
             self._second.reconnects += 1
@@ -222,7 +227,7 @@ class Statistics:
             unread_timecodes=tally.unread,
             longest_freeze_ms=None if freeze_us is None else freeze_us / 1000,
             reconnects=tally.reconnects,
-            width=self._size[0] if self._size else None,
-            height=self._size[1] if self._size else None,
+            width=self.size[0] if self.size else None,
+            height=self.size[1] if self.size else None,
             backend=self._backend,
         )
