@@ -23,12 +23,11 @@ from zlfeed.errors import StartError, UsageError
 from zlfeed.model import ClientMessage, Hello, Ping, Pong, ServerMessage, Subscribe, Welcome
 from zlfeed.net import host_port
 from zlfeed.retry import backoff
+from zlfeed.wire.close import CloseCode
 from zlfeed.wire.convert import ProtocolError, UnknownMessage, VersionError, decode, encode
 
 log = logs.get(__name__)
 
-CLOSE_BAD_TOKEN = 4401
-CLOSE_OTHER_VERSION = 4406
 MAX_MESSAGE_BYTES = 4 * 2**20
 """A Welcome with the history of many cameras is the longest message."""
 QUEUE_LIMIT = 60
@@ -277,11 +276,11 @@ class StatusClient:
         if frame is None:
             return f"the connection to {self._where} was lost"
         reason = f": {frame.reason}" if frame.reason else ""
-        if frame.code == CLOSE_BAD_TOKEN:
+        if frame.code == CloseCode.BAD_TOKEN:
             return StartError(
                 f"{self._where} refuses the token{reason}; give the publisher's with --token-file or --token"
             )
-        if frame.code == CLOSE_OTHER_VERSION:
+        if frame.code == CloseCode.OTHER_VERSION:
             return StartError(f"{self._where} speaks another version of the status protocol{reason}; update zlfeed")
         return f"{self._where} closed the connection ({frame.code}{reason})"
 

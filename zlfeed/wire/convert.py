@@ -26,7 +26,11 @@ class ProtocolError(ValueError):
 
 
 class VersionError(ProtocolError):
-    """A message of another protocol version."""
+    """A message of another protocol version, `version`."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"a message of protocol version {version}; this is version {PROTOCOL_VERSION}")
+        self.version = version
 
 
 class UnknownMessage(ProtocolError):
@@ -72,7 +76,7 @@ def decode(data: bytes) -> Message:
     if envelope.version == 0:
         raise ProtocolError(f"{len(data)} bytes without a protocol version")
     if envelope.version != PROTOCOL_VERSION:
-        raise VersionError(f"a message of protocol version {envelope.version}; this is version {PROTOCOL_VERSION}")
+        raise VersionError(envelope.version)
     body = envelope.WhichOneof("body")
     if body is None:
         raise UnknownMessage("a message of a kind that this version of zlfeed does not know")

@@ -1,0 +1,88 @@
+"""Who listens to the status, and what everybody is told: no sockets, one loop.
+
+A message is encoded once, however many it is for, and lies as the same bytes in every listener's outbox.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from zlfeed import logs
+from zlfeed.model import CameraStatus, Event, Hello, ServerMessage, Subscribe
+from zlfeed.publisher.outbox import Outbox
+from zlfeed.publisher.status_history import StatusHistory
+from zlfeed.wire.convert import ProtocolError, encode
+
+log = logs.get(__name__)
+
+
+class Grumble:
+    """Warnings of which at most one of a kind a second is logged, with the number of those held back before it."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+        self._held: dict[str, int] = {}
+
+    def __call__(self, event: str, **values: object) -> None:
+        now = time.monotonic()
+        if now - self._last.get(event, float("-inf")) < 1.0:
+            self._held[event] = self._held.get(event, 0) + 1
+            return
+        self._last[event] = now
+        log.warning(event, **values, held_back=self._held.pop(event, 0))
+
+
+@dataclass(eq=False)
+class Listener:
+    """One client that was let in; `host` is its address."""
+
+    host: str
+    hello: Hello
+    subscribe: Subscribe = field(default_factory=Subscribe)
+    outbox: Outbox = field(default_factory=Outbox)
+
+    def wants(self, camera: str) -> bool:
+        """Whether it asked for that camera's status."""
+        return self.subscribe.status and (not self.subscribe.cameras or camera in self.subscribe.cameras)
+
+
+class Hub:
+    """The listeners, what they are told, and counters of what went wrong with them."""
+
+    def __init__(self) -> None:
+        self.history = StatusHistory()
+        self.listeners: set[Listener] = set()
+        self.grumble = Grumble()
+        self.messages_dropped = 0
+        """Messages that slow listeners never got, of all of them since the start."""
+        self.garbage = 0
+        """Messages that were none of the protocol."""
+
+    def tell(self, message: ServerMessage, listeners: Iterable[Listener]) -> None:
+        """Puts the message into the outboxes. One that cannot be encoded is logged, and lost."""
+        to = tuple(listeners)
+        if not to:
+            return
+        try:
+            data = encode(message)
+        except ProtocolError as error:
+            self.grumble("status_message_unfit", error=str(error))
+            return
+        for listener in to:
+            if listener.outbox.put(data):
+                self.messages_dropped += 1
+                self.grumble("status_messages_dropped", client=listener.host, dropped=self.messages_dropped)
+
+    def tell_event(self, event: Event) -> None:
+        """Tells everybody, and keeps it for those who come later."""
+        self.history.add_event(event)
+        self.tell(event, self.listeners)
+
+    def tell_statuses(self, statuses: Sequence[CameraStatus], listeners: Iterable[Listener]) -> None:
+        """Tells those who want to hear of the camera; what was dropped so far is written into the status here."""
+        to = tuple(listeners)
+        for status in statuses:
+            stamped = replace(status, status_messages_dropped=self.messages_dropped)
+            self.tell(stamped, (listener for listener in to if listener.wants(status.camera)))

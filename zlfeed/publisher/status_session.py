@@ -1,0 +1,252 @@
+"""One client of the status server, from its Hello to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple, Protocol
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from zlfeed import __version__, logs
+from zlfeed.model import (
+    PROTOCOL_VERSION,
+    CameraStatus,
+    ClientMessage,
+    ControlResult,
+    Hello,
+    Ping,
+    Pong,
+    SetControl,
+    Subscribe,
+    ViewerReport,
+    Welcome,
+)
+from zlfeed.net import host_port, plain_host
+from zlfeed.publisher.hub import Hub, Listener
+from zlfeed.wire.close import CloseCode
+from zlfeed.wire.convert import ProtocolError, UnknownMessage, VersionError, decode, encode
+
+log = logs.get(__name__)
+
+HELLO_TIME_S = 2.0
+WRITE_TIME_S = 10.0
+CLOSE_TIME_S = 1.0
+MAX_MESSAGES_PER_S = 200
+"""More from one client is no use of the protocol: it would take the loop's time from others."""
+
+
+class StatusSource(Protocol):
+    """What the server asks of the publisher. Called on the server's loop, so nothing here may block; may raise."""
+
+    def welcome(self, local_host: str) -> Welcome:
+        """Who and where we are, without history and events; `local_host` is our address as that client reached it."""
+
+    def statuses(self) -> Sequence[CameraStatus]:
+        """Every camera as it is now."""
+
+    def set_control(self, request: SetControl) -> ControlResult:
+        """Sets a control and reads it back."""
+
+    def viewer_report(self, report: ViewerReport, remote_host: str) -> None:
+        """Takes what a viewer measured."""
+
+    def token_ok(self, hello: Hello, remote_host: str) -> bool:
+        """Whether this client may come in."""
+
+
+def ask_statuses(source: StatusSource, hub: Hub) -> Sequence[CameraStatus]:
+    """The source's statuses; none, and a line in the log, when it fails."""
+    try:
+        return tuple(source.statuses())
+    except Exception as error:
+        hub.grumble("status_failed", error=repr(error))
+        return ()
+
+
+class Refusal(NamedTuple):
+    """Why a connection is closed, in words for the person who reads the client's message."""
+
+    code: CloseCode
+    reason: str
+
+
+class Session:
+    """Talks with one client: lets it in, empties its outbox, takes its messages."""
+
+    def __init__(
+        self,
+        connection: ServerConnection,
+        hub: Hub,
+        source: StatusSource,
+        *,
+        wall_us: Callable[[], int],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._connection = connection
+        self._hub = hub
+        self._source = source
+        self._wall_us = wall_us
+        self._on_change = on_change
+        self._host = plain_host((connection.remote_address or ("",))[0])
+
+    async def run(self) -> Refusal | None:
+        """Until the client leaves (None), or has to be closed. May raise ConnectionClosed."""
+        hello = await self._hello()
+        if isinstance(hello, Refusal):
+            return hello
+        listener = Listener(self._host, hello)
+        self._hub.tell(self._welcome(), [listener])
+        self._hub.tell_statuses(ask_statuses(self._source, self._hub), [listener])
+        self._hub.listeners.add(listener)
+        log.info("status_client_joined", client=peer(self._connection), kind=hello.kind[:32], name=hello.name[:64])
+        try:
+            async with asyncio.TaskGroup() as group:
+                sender = group.create_task(self._send(listener))
+                try:
+                    return await self._listen(listener)
+                finally:
+                    sender.cancel()
+        finally:
+            self._hub.listeners.discard(listener)
+            log.info("status_client_left", client=peer(self._connection))
+
+    # ------------------------------------------------------------ coming in
+
+    async def _hello(self) -> Hello | Refusal:
+        try:
+            async with asyncio.timeout(HELLO_TIME_S):
+                hello = self._decode(await self._connection.recv())
+        except TimeoutError:
+            return Refusal(CloseCode.POLICY, f"no Hello within {HELLO_TIME_S:g} s")
+        if isinstance(hello, Refusal):
+            return hello
+        if not isinstance(hello, Hello):
+            return Refusal(CloseCode.POLICY, "the first message must be a Hello")
+        try:
+            if self._source.token_ok(hello, self._host):
+                return hello
+        except Exception as error:
+            self._hub.grumble("status_token_check_failed", error=repr(error))
+            return Refusal(CloseCode.FAILED, "the publisher could not check the token")
+        return Refusal(CloseCode.BAD_TOKEN, "it is not the right one" if hello.token else "one is needed")
+
+    def _welcome(self) -> Welcome:
+        """Who and where we are. Should the source fail there are no URLs, but clock, history, events and status."""
+        try:
+            welcome = self._source.welcome(plain_host((self._connection.local_address or ("",))[0]))
+        except Exception as error:
+            self._hub.grumble("status_welcome_failed", error=repr(error))
+            welcome = Welcome(socket.gethostname(), __version__, time_us=self._wall_us())
+        return replace(welcome, history=self._hub.history.points, events=self._hub.history.events)
+
+    # ------------------------------------------------------------ out
+
+    async def _send(self, listener: Listener) -> None:
+        """Empties the outbox."""
+        with contextlib.suppress(ConnectionClosed):  # the listening side sees it as well, and ends
+            while True:
+                await self._write(await listener.outbox.get())
+
+    async def _write(self, data: bytes) -> None:
+        """Sends; a client that takes nothing for long is cut off."""
+        try:
+            async with asyncio.timeout(WRITE_TIME_S):
+                await self._connection.send(data)
+        except TimeoutError:
+            self._hub.grumble("status_client_stuck", client=peer(self._connection), seconds=WRITE_TIME_S)
+            self._connection.transport.abort()
+
+    # ------------------------------------------------------------ in
+
+    async def _listen(self, listener: Listener) -> Refusal | None:
+        """Takes messages until the client leaves, or for what reason it has to."""
+        second_ends, count = 0.0, 0
+        while True:
+            try:
+                data = await self._connection.recv()
+            except ConnectionClosed:
+                return None
+            received_us = self._wall_us()
+            now = time.monotonic()
+            if now >= second_ends:
+                second_ends, count = now + 1.0, 0
+            count += 1
+            if count > MAX_MESSAGES_PER_S:
+                return Refusal(CloseCode.POLICY, f"more than {MAX_MESSAGES_PER_S} messages in a second")
+            message = self._decode(data)
+            if isinstance(message, Refusal):
+                return message
+            if isinstance(message, Ping):
+                # Past the outbox: a Pong that waits behind others makes the client's clock less certain.
+                with contextlib.suppress(ConnectionClosed):
+                    await self._write(encode(Pong(message.id, message.t0_us, received_us, self._wall_us())))
+            elif message is not None:
+                try:
+                    self._take(listener, message)
+                except Exception as error:
+                    self._hub.grumble("status_request_failed", request=type(message).__name__, error=repr(error))
+            # Messages that are here already are read without a pause, and the loop has others to serve.
+            await asyncio.sleep(0)
+
+    def _take(self, listener: Listener, message: ClientMessage) -> None:
+        match message:
+            case ViewerReport():
+                session = message.session or listener.hello.session
+                self._source.viewer_report(replace(message, session=session), self._host)
+            case SetControl():
+                self._set_control(listener, message)
+            case Subscribe():
+                listener.subscribe = message
+            case Hello():
+                listener.hello = message  # a viewer whose RTSP session is another now
+
+    def _set_control(self, listener: Listener, request: SetControl) -> None:
+        """Answers the one who asked, and tells all others what was set: with id 0, for they asked nothing."""
+        try:
+            result = self._source.set_control(request)
+        except Exception as error:
+            self._hub.grumble("set_control_failed", control=request.name[:64], error=repr(error))
+            result = ControlResult(request.camera, request.name, ok=False, text="it failed: see the publisher's log")
+        self._hub.tell(replace(result, id=request.id), [listener])
+        if result.ok:
+            self._hub.tell(replace(result, id=0), self._hub.listeners - {listener})
+            self._on_change()
+
+    def _decode(self, data: str | bytes) -> ClientMessage | Refusal | None:
+        """The message; None for one that a newer client may send; a refusal for garbage."""
+        try:
+            if isinstance(data, str):
+                raise ProtocolError("a text message: messages are binary")
+            message = decode(data)
+            if not isinstance(message, ClientMessage):
+                raise ProtocolError(f"a {type(message).__name__}, which only publishers send")
+        except UnknownMessage:
+            return None
+        except VersionError as error:
+            return Refusal(CloseCode.OTHER_VERSION, f"this is version {PROTOCOL_VERSION}, not {error.version}")
+        except ProtocolError as error:
+            self._hub.garbage += 1
+            return Refusal(CloseCode.GARBAGE, str(error))
+        return message
+
+
+async def close(connection: ServerConnection, refusal: Refusal) -> None:
+    """Closes with words (at most 123 bytes of them, RFC 6455 section 5.5), or without where nobody listens."""
+    reason = refusal.reason.encode()[:123].decode(errors="ignore")
+    try:
+        async with asyncio.timeout(CLOSE_TIME_S):
+            await connection.close(refusal.code, reason)
+    except TimeoutError:
+        connection.transport.abort()
+
+
+def peer(connection: ServerConnection) -> str:
+    """The client's address and port."""
+    address = connection.remote_address
+    return host_port(address[0], address[1]) if address else "unknown"
