@@ -46,7 +46,8 @@ class Glyphs:
     def _glyph(self, character: str) -> Mask:
         if (known := self._cache.get(character)) is not None:
             return known
-        own = self._measure(character)
+        # Whole pixels round a small space away.
+        own = max(self._measure(character), self.height * 3 // 10 if character == " " else 0)
         advance = self._digit_width if character in _DIGITS else own
         advance = max(2, (advance + 1) // 2 * 2)
         glyph = np.zeros((self.height, advance), np.uint8)

@@ -93,7 +93,7 @@ def _kind(source: str) -> tuple[str, str]:
         return source, ""
     if source.isascii() and source.isdigit():
         return "device", str(int(source))
-    if source.startswith("/dev/"):
+    if source.startswith("/dev/") and not source.startswith("/dev/shm/"):
         return "device", source
     if match := re.fullmatch(r"csi(?::(.*))?", source, re.DOTALL):
         number = match[1] or "0"

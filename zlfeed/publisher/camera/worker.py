@@ -62,6 +62,8 @@ def _run(request: Request, memory: str, send: Callable[[Record, bool], None]) ->
 
 def open_source(request: Request) -> Source:
     """Opens what is asked for. Raises CameraError; StartError when OpenCV does not load."""
+    # How long OpenCV waits for a device's picture; its own 10 s are the parent's whole patience.
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     opencv.quiet()
     opencv.require()
     spec = request.spec
@@ -70,12 +72,26 @@ def open_source(request: Request) -> Source:
             from zlfeed.publisher.camera.pattern import PatternSource
 
             return PatternSource(request.size or (640, 480), request.fps or 30.0)
+        case "device":
+            from zlfeed.publisher.camera.device import open_device
+
+            return open_device(request)
+        case "file":
+            from zlfeed.publisher.camera.file import FileSource
+
+            return FileSource(request)
+        case "rtsp":
+            from zlfeed.publisher.camera.stream import open_stream
+
+            return open_stream(request)
+        case "csi":
+            raise CameraError("this version cannot read a CSI camera (csi): use a USB camera, or --camera test")
         case "module" if os.environ.get("ZLFEED_TEST_SOURCES") == "1":
             module, _, factory = spec.target.partition(":")
             made: Source = getattr(importlib.import_module(module), factory)(request)
             return made
         case _:
-            raise CameraError(f"the camera {spec.text} ({spec.kind}) cannot be read by this version of zlfeed")
+            raise CameraError(f"a camera of the kind {spec.kind!r} cannot be read")
 
 
 def _private_stdout() -> Callable[[Record, bool], None]:

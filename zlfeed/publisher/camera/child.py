@@ -1,0 +1,175 @@
+"""One camera process, seen from the parent."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+
+from zlfeed.errors import CameraError
+from zlfeed.publisher.camera.records import Failure, Request, Unpacker
+from zlfeed.publisher.camera.shm import FrameRing, SharedHandle
+from zlfeed.publisher.camera.source import FrameInfo, Opened
+from zlfeed.publisher.camera.waiting import Readable
+from zlfeed.publisher.i420 import Plane
+
+_WORKER = "zlfeed.publisher.camera.worker"
+_READ_SIZE = 1 << 16
+_LOG_LINES = 40
+
+
+class CameraChild:
+    """The process that reads one source, its record pipe and its frames. stop() from any thread, the rest from one."""
+
+    def __init__(self, request: Request) -> None:
+        """Starts the process and asks it to open the camera; waits for nothing."""
+        self.spec = request.spec
+        self.opened: Opened | None = None
+        self.captured = 0
+        self.dropped = 0
+        self._delivered = 0
+        self._ring: FrameRing | None = None
+        self._newest: FrameInfo | None = None
+        self._failure: str | None = None
+        self._ended = False
+        self._stopping = False
+        self._using = threading.Lock()
+        self._unpacker = Unpacker()
+        self._log: deque[str] = deque(maxlen=_LOG_LINES)
+        self._handle = SharedHandle()
+        try:
+            self._process = subprocess.Popen(
+                # -P: whatever lies in the folder where the user stands is no module of ours.
+                [sys.executable, "-P", "-m", _WORKER, str(os.getpid()), self._handle.text],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE if Readable.many else subprocess.DEVNULL,
+                bufsize=0,
+                pass_fds=() if self._handle.fd is None else (self._handle.fd,),
+                start_new_session=True,
+            )
+        except BaseException:
+            self._handle.close()
+            raise
+        self.pid = self._process.pid
+        assert self._process.stdin
+        assert self._process.stdout
+        self._stdin = self._process.stdin
+        self._records = self._process.stdout.fileno()
+        self._readable = Readable([pipe.fileno() for pipe in (self._process.stdout, self._process.stderr) if pipe])
+        with contextlib.suppress(BrokenPipeError):  # It ended at once; why is told when its pipe is read.
+            self._stdin.write(request.to_line())
+
+    def ready(self, timeout_s: float) -> bool:
+        """Waits for the first picture, with `opened`; False at the time-out. Raises CameraError like next_frame()."""
+        deadline = time.monotonic() + timeout_s
+        with self._using:
+            while self._newest is None:
+                self._raise_if_over()
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._pump(left)
+        return True
+
+    def next_frame(self, into: Plane, timeout_s: float) -> FrameInfo | None:
+        """Copies the newest picture into `into`; see CameraProcess.next_frame()."""
+        deadline = time.monotonic() + timeout_s
+        with self._using:
+            self._pump(0)
+            while True:
+                if (frame := self._newest) is not None and self._ring is not None:
+                    self._newest = None
+                    if self._ring.copy(frame.seq, into):
+                        self._delivered += 1
+                        self.dropped = self.captured - self._delivered
+                        return frame
+                self._raise_if_over()
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return None
+                self._pump(left)
+
+    def stop(self) -> None:
+        """Ends the process: asks, then SIGTERM, then SIGKILL, within about a second; reaped. May be called twice."""
+        self._stopping = True
+        with contextlib.suppress(OSError):
+            self._stdin.close()
+        if not self._ends_within(0.4):
+            self._process.terminate()
+            if not self._ends_within(0.2):
+                self._process.kill()
+                # Only a process stuck inside the kernel outlives this; it ends when its driver lets go.
+                self._ends_within(0.5)
+        # Its end of the pipe is closed now, so a next_frame() in another thread is on its way out.
+        with self._using:
+            for pipe in (self._process.stdout, self._process.stderr):
+                if pipe:
+                    pipe.close()
+            if self._ring is not None:
+                self._ring.close()
+                self._ring = None
+            self._newest = None
+            self._handle.close()
+
+    def _ends_within(self, seconds: float) -> bool:
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _raise_if_over(self) -> None:
+        if self._stopping:
+            raise CameraError(f"the camera {self.spec.text} was stopped")
+        if self._failure is not None:
+            raise CameraError(self._failure)
+
+    def _pump(self, timeout_s: float) -> None:
+        """Waits up to `timeout_s` for the process to say something, and takes in all of it."""
+        if self._ended or self._stopping:
+            return
+        for fd in self._readable.wait(timeout_s):
+            data = os.read(fd, _READ_SIZE)
+            if fd != self._records:
+                self._log.extend(data.decode("utf-8", "replace").splitlines())
+                if not data:
+                    self._readable.forget(fd)
+            elif data:
+                self._take_in(data)
+            else:
+                self._ended = True
+                if self._failure is None:
+                    self._failure = self._last_words()
+
+    def _take_in(self, data: bytes) -> None:
+        for record in self._unpacker.feed(data):
+            if isinstance(record, FrameInfo):
+                self._newest = record
+                self.captured = record.seq + 1
+            elif isinstance(record, Opened):
+                self.opened = record
+                self._ring = FrameRing(self._handle.text, record.width, record.height, create=False)
+                self._handle.close()
+            elif isinstance(record, Failure):
+                self._failure = record.text
+
+    def _last_words(self) -> str:
+        """Why the process ended without a word of its own."""
+        how = "ended"
+        if self._ends_within(0.5) and (code := self._process.returncode):
+            how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+        said = next((line for line in reversed(self._log) if line.strip()), "")
+        return f"the process of the camera {self.spec.text} {how}" + (f": {said.strip()}" if said else "")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
