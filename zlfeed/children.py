@@ -68,7 +68,7 @@ class Command:
                 while raw := await self._process.stdout.readline():
                     with contextlib.suppress(ValueError):
                         line = json.loads(raw)
-                        if isinstance(line, dict) and line.get("type") == kind:
+                        if isinstance(line, dict) and line.get("type", "") == kind:
                             return line
         except TimeoutError:
             raise StartError(f"zlfeed {self.name} said no {kind!r} within {timeout_s:g} s{self._words()}") from None

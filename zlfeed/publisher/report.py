@@ -26,12 +26,22 @@ class Report(Protocol):
     def summary(self, statuses: Sequence[CameraStatus]) -> None: ...
 
 
+def _rounded(value: Any) -> Any:
+    """Figures to a thousandth: finer than anything here is measured."""
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, Mapping):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(inner) for inner in value]
+    return value
+
+
 class JsonReport:
     """One JSON object a line, "type" first (design 4.1)."""
 
     def _print(self, kind: str, fields: Mapping[str, Any]) -> None:
-        line = json.dumps({"type": kind, **fields}, ensure_ascii=False, allow_nan=False)
-        print_line(line)
+        print_line(json.dumps({"type": kind, **_rounded(fields)}, ensure_ascii=False, allow_nan=False))
 
     def ready(self, cameras: Sequence[CameraStatus], urls: Mapping[str, Mapping[str, str]]) -> None:
         for status in cameras:
