@@ -1,0 +1,231 @@
+"""The monitor's Textual app: draws a snapshot a few times a second and turns keys into deeds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.filter import Monochrome, NoColor
+from textual.theme import Theme
+
+from zlfeed.errors import ExitCode, StartError
+from zlfeed.model import ClientMessage
+from zlfeed.monitor.lines import ASCII, MONO, UNICODE, Glyphs
+from zlfeed.monitor.screens.base import Dialog, View
+from zlfeed.monitor.screens.camera import CameraScreen
+from zlfeed.monitor.screens.dialogs import AddressesDialog, HelpDialog, ViewersDialog
+from zlfeed.monitor.screens.log import LogScreen
+from zlfeed.monitor.screens.overview import OverviewScreen, Table
+from zlfeed.monitor.session import Session
+from zlfeed.monitor.snapshot import Snapshot
+from zlfeed.monitor.themes import DARK, THEMES, Palette
+from zlfeed.monitor.views import log as log_view
+
+
+class Source(Protocol):
+    """Where snapshots come from: `Feeds`, or a scripted one in tests."""
+
+    async def run(self) -> None:
+        """Keeps the figures coming until cancelled; raises StartError when there will be none."""
+
+    def snapshot(self) -> Snapshot:
+        """Everything known, as of now."""
+
+    def send(self, url: str, message: ClientMessage) -> bool:
+        """Sends to one publisher."""
+
+
+def glyphs_for(encoding: str | None, term: str, *, color: bool) -> Glyphs:
+    """Which characters a terminal of that encoding and TERM can show."""
+    if "utf" not in (encoding or "").lower() or term in ("linux", "dumb", "vt100", "vt220"):
+        return ASCII
+    return UNICODE if color else MONO
+
+
+class MonitorApp(App[None]):
+    """One session: the screens' stack, the timer, the connection's task, signals."""
+
+    TITLE = "zlfeed monitor"
+    CSS_PATH = "monitor.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", "Quit"),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("o", "overview", "Overview"),
+        Binding("l", "log", "Log"),
+        Binding("w", "viewers", "Viewers"),
+        Binding("u", "addresses", "URLs"),
+        Binding("p,space", "pause", "Pause", key_display="p"),
+        Binding("t", "next_theme", "Theme"),
+        Binding("f", "filter", "Log level", show=False),
+        Binding("slash", "find", "Find in the log", show=False, key_display="/"),
+        Binding("e", "export", "Export the log to a file", show=False),
+        *[Binding(str(n), f"camera({n})", f"Camera {n}", show=False) for n in range(1, 10)],
+        Binding("ctrl+c", "interrupt", "Quit", show=False, priority=True),
+    ]
+
+    def __init__(self, source: Source, *, refresh_hz: float = 2.0, readonly: bool = False) -> None:
+        super().__init__()
+        self.source = source
+        self.refresh_hz = refresh_hz
+        self.session = Session(readonly=readonly)
+        self.failure: StartError | None = None
+        if self.no_color:
+            # Textual answers NO_COLOR with greys; those are colours too.
+            self._filters = [NoColor() if isinstance(f, Monochrome) else f for f in self._filters]
+        self.session.glyphs = glyphs_for(
+            getattr(sys.__stdout__, "encoding", None), os.environ.get("TERM", ""), color=not self.no_color
+        )
+
+    # ------------------------------------------------------------ life
+
+    def on_mount(self) -> None:
+        """Themes, signals, the first screen, the connections, the timer."""
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme_changed_signal.subscribe(self, self._on_theme)
+        self.theme = DARK.name
+        self._catch_signals()
+        self.push_screen(CameraScreen(self.session))
+        self.run_worker(self._follow(), name="feeds", exit_on_error=False)
+        self.set_interval(1 / self.refresh_hz, self.refresh_figures)
+        self.refresh_figures()
+
+    async def _follow(self) -> None:
+        try:
+            await self.source.run()
+        except StartError as error:
+            self.failure = error
+            self.exit(return_code=ExitCode.NOT_STARTED)
+
+    def _catch_signals(self) -> None:
+        """A signal ends the app in order: dying by it would leave the terminal raw and on the other screen."""
+        loop = asyncio.get_running_loop()
+        codes = {"SIGINT": ExitCode.SIGINT, "SIGTERM": ExitCode.SIGTERM, "SIGHUP": ExitCode.SIGTERM}
+        for name, code in codes.items():
+            number = getattr(signal, name, None)
+            # Windows' loops have no signal handlers, and only a main thread's loop may have any.
+            with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
+                if number is not None:
+                    loop.add_signal_handler(number, self._end, code)
+
+    def _end(self, code: int) -> None:
+        self.exit(return_code=code)
+
+    def refresh_figures(self) -> None:
+        """Takes a new snapshot, unless paused, and draws it."""
+        if not self.session.paused:
+            first = not self.session.snapshot.cameras
+            self.session.snapshot = self.source.snapshot()
+            if first and len(self.session.snapshot.hosts) > 1 and isinstance(self.screen, CameraScreen):
+                self.push_screen(OverviewScreen(self.session))
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draws every screen that can be seen."""
+        for screen in self.screen_stack[-2:]:
+            if isinstance(screen, View | Dialog):
+                screen.show()
+
+    def _on_theme(self, theme: Theme) -> None:
+        self.session.palette = Palette(self.get_css_variables(), mono=self.no_color)
+        self.call_after_refresh(self.redraw)
+
+    # ------------------------------------------------------------ deeds
+
+    def action_interrupt(self) -> None:
+        """Ctrl+C, as everywhere."""
+        self._end(ExitCode.SIGINT)
+
+    def action_help(self) -> None:
+        """All keys."""
+        self.push_screen(HelpDialog(self.session, self._keys()))
+
+    def _keys(self) -> list[tuple[str, str]]:
+        """(key, what it does) of every binding, the numbers as one."""
+        keys = [("1 … 9", "The camera of that number")]
+        for binding in [*MonitorApp.BINDINGS, *Table.BINDINGS]:
+            if isinstance(binding, Binding) and not binding.action.startswith(("camera(", "interrupt", "move(")):
+                keys.append((binding.key_display or binding.key.split(",")[0], binding.description))
+        return keys
+
+    def action_overview(self) -> None:
+        """The table of all cameras, or back from it."""
+        if isinstance(self.screen, OverviewScreen):
+            self.pop_screen()
+        else:
+            self._base()
+            self.push_screen(OverviewScreen(self.session))
+
+    def action_log(self) -> None:
+        """The log over the whole screen, or back from it."""
+        if isinstance(self.screen, LogScreen):
+            self.pop_screen()
+        else:
+            self.push_screen(LogScreen(self.session))
+
+    def action_find(self) -> None:
+        """Looks for words in the log."""
+        self.push_screen(LogScreen(self.session, find=True))
+
+    def action_viewers(self) -> None:
+        """Every viewer."""
+        self.push_screen(ViewersDialog(self.session))
+
+    def action_addresses(self) -> None:
+        """Where the feed can be watched."""
+        self.push_screen(AddressesDialog(self.session))
+
+    def action_pause(self) -> None:
+        """Holds the picture still; the figures go on coming."""
+        self.session.paused = not self.session.paused
+        self.refresh_figures()
+
+    def action_next_theme(self) -> None:
+        """Dark, light, high contrast."""
+        names = [theme.name for theme in THEMES]
+        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+
+    def action_filter(self) -> None:
+        """Info, warnings, errors."""
+        self.session.filter = self.session.filter.louder()
+        self.redraw()
+
+    def action_export(self) -> None:
+        """Writes what the filter lets through to a file in the working folder."""
+        entries = log_view.select(self.session.snapshot.log, self.session.filter)
+        path = Path(time.strftime("zlfeed-log-%Y%m%d-%H%M%S.txt"))
+        try:
+            path.write_text(log_view.export(entries), encoding="utf-8")
+        except OSError as error:
+            self.notify(f"{path} cannot be written: {os.strerror(error.errno or 0)}", severity="error")
+        else:
+            self.notify(f"{len(entries)} lines are in {path.absolute()}")
+
+    def action_camera(self, number: int) -> None:
+        """The camera of that number."""
+        cameras = self.session.snapshot.cameras
+        if number <= len(cameras):
+            self._open(cameras[number - 1].key)
+
+    def on_table_opened(self, message: Table.Opened) -> None:
+        """Enter or a double click in the overview."""
+        self._open(message.key)
+
+    def _open(self, key: tuple[str, str]) -> None:
+        self.session.chosen = key
+        self._base()
+        self.redraw()
+
+    def _base(self) -> None:
+        """Back to the camera's screen."""
+        while not isinstance(self.screen, CameraScreen):
+            self.pop_screen()

@@ -1,0 +1,79 @@
+"""The connections to all publishers, and the state they feed. Asyncio; knows nothing of Textual."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import time
+from collections.abc import Sequence
+from functools import partial
+
+import zlfeed
+from zlfeed.clock import monotonic_us
+from zlfeed.errors import StartError
+from zlfeed.model import ClientMessage, Hello, ServerMessage
+from zlfeed.monitor.health import Thresholds
+from zlfeed.monitor.snapshot import Snapshot
+from zlfeed.monitor.state import MonitorState
+from zlfeed.status_client import LinkState, StatusClient
+
+
+def hello(token: str) -> Hello:
+    """How the monitor introduces itself."""
+    return Hello(token=token, kind="monitor", name=platform.node(), version=zlfeed.__version__)
+
+
+class Feeds:
+    """One status connection a publisher; each reconnects alone, for ever."""
+
+    def __init__(
+        self, urls: Sequence[str], greeting: Hello, *, timeout_s: float, limits: Thresholds | None = None
+    ) -> None:
+        self.state = MonitorState(urls, limits)
+        self._clients = {
+            url: StatusClient(
+                url,
+                greeting,
+                on_message=partial(self._on_message, url),
+                on_link=partial(self._on_link, url),
+                timeout_s=timeout_s,
+            )
+            for url in urls
+        }
+        self._refusals: list[str] = []
+
+    async def run(self) -> None:
+        """Follows all publishers until cancelled. Raises StartError when every one of them refused us."""
+        async with asyncio.TaskGroup() as group:
+            for url, client in self._clients.items():
+                group.create_task(self._follow(url, client))
+        raise StartError("\n".join(self._refusals))
+
+    def snapshot(self) -> Snapshot:
+        """Everything known, as of now."""
+        now_us = monotonic_us()
+        clocks = {url: client.clock.estimate(now_us) for url, client in self._clients.items()}
+        return self.state.snapshot(now_us / 1e6, time.time_ns() // 1000, clocks)
+
+    def send(self, url: str, message: ClientMessage) -> bool:
+        """Sends to one publisher; False when there is no connection to it."""
+        return self._clients[url].send(message)
+
+    async def _follow(self, url: str, client: StatusClient) -> None:
+        try:
+            await client.run()
+        except StartError as error:
+            self._refusals.append(str(error))
+            self.state.on_refused(url, str(error), self._time_us(url))
+
+    def _on_message(self, url: str, message: ServerMessage) -> None:
+        self.state.on_message(url, message, monotonic_us() / 1e6)
+
+    def _on_link(self, url: str, link: LinkState) -> None:
+        self.state.on_link(url, link, monotonic_us() / 1e6, self._time_us(url))
+
+    def _time_us(self, url: str) -> int:
+        """The publisher's time, so that the log's lines stand in one order; ours while its is not known."""
+        now_us = monotonic_us()
+        clock = self._clients[url].clock.estimate(now_us)
+        return now_us + clock.offset_us if clock else time.time_ns() // 1000

@@ -1,0 +1,71 @@
+"""The main screen: everything about one camera."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Footer
+
+from zlfeed.monitor.lines import Line, Span
+from zlfeed.monitor.screens.base import View
+from zlfeed.monitor.views import cards, graphs, top, way
+from zlfeed.monitor.views.common import field
+from zlfeed.monitor.widgets.canvas import Canvas
+from zlfeed.monitor.widgets.log_pane import LogPane
+
+LARGE = (("latency", "rate"), ("bitrate", "cpu"))
+MEDIUM = (("latency", "rate"),)
+COMPACT = (("latency",),)
+
+
+class CameraScreen(View):
+    """Header, figures, the frame's way, graphs, cards, log: what of it depends on the layout."""
+
+    def content(self) -> ComposeResult:
+        """The canvases in reading order; monitor.tcss arranges them."""
+        session = self.session
+        yield Canvas(session, self.header, id="header")
+        yield Canvas(session, self.banner, id="banner")
+        yield Canvas(session, self._hero, id="hero")
+        yield Canvas(session, self._way, id="way")
+        with Horizontal(id="middle"):
+            with Vertical(id="left"):
+                yield Canvas(session, self._graphs, id="graphs")
+                yield Canvas(session, self._facts, id="facts")
+                yield LogPane(session, id="log")
+            yield Canvas(session, self._cards, id="cards")
+        yield Footer(show_command_palette=False)
+
+    def _hero(self, cells: int, rows: int) -> Sequence[Line]:
+        camera = self.session.camera
+        if camera is None:
+            return [(Span(" "), Span("no camera known yet", "dim"))]
+        draw = top.hero if rows >= 5 else top.hero_small
+        return draw(camera, cells, self.session.limits, self.session.glyphs)
+
+    def _way(self, cells: int, rows: int) -> Sequence[Line]:
+        camera = self.session.camera
+        return way.way(camera, cells, rows, self.session.glyphs) if camera else []
+
+    def _graphs(self, cells: int, rows: int) -> Sequence[Line]:
+        session, camera = self.session, self.session.camera
+        if camera is None:
+            return []
+        kinds = LARGE if self.has_class("-large") else MEDIUM if self.has_class("-medium") else COMPACT
+        return graphs.grid(kinds, camera, session.snapshot.now_s, cells, rows, session.limits, session.glyphs)
+
+    def _facts(self, cells: int, rows: int) -> Sequence[Line]:
+        session, camera = self.session, self.session.camera
+        if camera is None:
+            return []
+        if self.has_class("-compact"):
+            return cards.brief(camera, session.limits, session.glyphs)
+        lines = cards.row(camera, cells, rows - 1, session.limits, session.glyphs)
+        url = next(iter(camera.urls.values()), None)
+        return [*lines, (Span(" "), *field("watch", Span(url, "link")))] if url else lines
+
+    def _cards(self, cells: int, rows: int) -> Sequence[Line]:
+        session, camera = self.session, self.session.camera
+        return cards.column(camera, cells, rows, session.limits, session.glyphs) if camera else []

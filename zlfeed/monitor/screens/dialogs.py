@@ -1,0 +1,136 @@
+"""The boxes over the screens: help, addresses, viewers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+
+from zlfeed.monitor import format as fmt
+from zlfeed.monitor.lines import Line, Span, framed
+from zlfeed.monitor.screens.base import Dialog
+from zlfeed.monitor.session import Session
+from zlfeed.monitor.views import cards
+from zlfeed.monitor.widgets.canvas import Canvas
+
+
+class HelpDialog(Dialog):
+    """All keys, from the bindings themselves."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "dismiss", "Close", show=False)]
+
+    def __init__(self, session: Session, keys: Sequence[tuple[str, str]]) -> None:
+        super().__init__(session)
+        self._keys = keys
+
+    def compose(self) -> ComposeResult:
+        """One canvas in a box of the right height."""
+        with Container(classes="dialog") as box:
+            box.styles.height = min(len(self._keys) + 8, 40)
+            yield Canvas(self.session, self._draw)
+
+    def _draw(self, cells: int, rows: int) -> list[Line]:
+        lines: list[Line] = [(Span(key.rjust(10), "accent"), Span("  "), Span(what)) for key, what in self._keys]
+        notes = [
+            "Latency is what viewers report: capture to picture in hand.",
+            "A dash means: nobody has measured it.",
+            "Graphs: five minutes; latency p50 stands in front of p95.",
+        ]
+        lines += [(), *[(Span(note, "dim"),) for note in notes]]
+        return framed([Span("help", "title")], [Span("Esc", "dim")], lines, cells, rows, self.session.glyphs)
+
+
+class AddressesDialog(Dialog):
+    """Where the feed can be watched; Enter or a click copies an address to the terminal's clipboard (OSC 52)."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("u", "dismiss", "Close", show=False),
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("enter,y", "copy", "Copy", show=False),
+    ]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._cursor = 0
+        self._copied = ""
+
+    def compose(self) -> ComposeResult:
+        """One canvas in a box of the right height."""
+        with Container(classes="dialog wide") as box:
+            box.styles.height = len(self._urls()) + 5
+            yield Canvas(self.session, self._draw)
+
+    def _urls(self) -> list[tuple[str, str]]:
+        camera = self.session.camera
+        return list(camera.urls.items()) if camera else []
+
+    def _draw(self, cells: int, rows: int) -> list[Line]:
+        glyphs = self.session.glyphs
+        lines: list[Line] = []
+        for index, (kind, url) in enumerate(self._urls()):
+            pointer = glyphs.arrow if index == self._cursor else " "
+            lines.append((Span(f"{pointer} ", "accent"), Span(kind.ljust(10), "dim"), Span(url, "link")))
+        if not lines:
+            lines = [(Span("no address is known yet", "dim"),)]
+        said = f"copied {self._copied}" if self._copied else "Enter copies"
+        lines += [(), (Span(said, "good" if self._copied else "dim"),)]
+        return framed([Span("watch at", "title")], [Span("Esc", "dim")], lines, cells, rows, glyphs)
+
+    def action_move(self, by: int) -> None:
+        """Moves the cursor."""
+        self._cursor = max(0, min(len(self._urls()) - 1, self._cursor + by))
+        self.show()
+
+    def action_copy(self) -> None:
+        """Copies the address under the cursor."""
+        urls = self._urls()
+        if urls:
+            self._copied = urls[min(self._cursor, len(urls) - 1)][1]
+            self.app.copy_to_clipboard(self._copied)
+        self.show()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on an address copies it."""
+        if isinstance(event.widget, Canvas) and 0 <= event.y - 1 < len(self._urls()):
+            self._cursor = event.y - 1
+            self.action_copy()
+
+
+class ViewersDialog(Dialog):
+    """Every viewer with all that is known of it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("w", "dismiss", "Close", show=False)]
+
+    def compose(self) -> ComposeResult:
+        """One canvas over most of the screen."""
+        with Container(classes="dialog tall"):
+            yield Canvas(self.session, self._draw)
+
+    def _draw(self, cells: int, rows: int) -> list[Line]:
+        camera, glyphs = self.session.camera, self.session.glyphs
+        status = camera.status if camera else None
+        lines: list[Line] = []
+        if status is None or not status.viewers:
+            lines = [(Span("nobody is watching", "dim"),)]
+        else:
+            for viewer in status.viewers:
+                report = viewer.report
+                lines.append(cards.viewer_line(viewer, cells - 4, self.session.limits))
+                parts = [
+                    viewer.agent,
+                    f"{fmt.count(viewer.frames_sent)} frames sent",
+                    f"loss {fmt.percent(viewer.loss_percent)}",
+                    f"jitter {fmt.ms(viewer.jitter_ms)} ms",
+                ]
+                if report:
+                    parts.append(f"p95 {fmt.ms(report.latency_p95_ms)} ±{fmt.ms(report.latency_error_ms)} ms")
+                    parts.append(f"longest freeze {fmt.ms(report.longest_freeze_ms)} ms")
+                joint = f" {glyphs.middot} "
+                lines.append((Span("   " + joint.join(part for part in parts if part), "dim"),))
+        right = [Span("Esc", "dim")]
+        return framed([Span("viewers", "title")], right, lines, cells, rows, glyphs)

@@ -1,0 +1,42 @@
+"""What the person at the monitor has chosen, shared by all screens; and how the screens are to draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from zlfeed.monitor.health import Thresholds
+from zlfeed.monitor.lines import UNICODE, Glyphs
+from zlfeed.monitor.snapshot import CameraView, Snapshot
+from zlfeed.monitor.themes import DARK, Palette
+from zlfeed.monitor.views.log import Filter
+
+MIN_CELLS, MIN_ROWS = 60, 18
+
+
+def layout(cells: int, rows: int) -> str:
+    """Which layout a terminal of that size gets: large, medium, compact or too-small."""
+    if cells < MIN_CELLS or rows < MIN_ROWS:
+        return "too-small"
+    if cells < 80 or rows < 24:
+        return "compact"
+    return "medium" if cells < 110 or rows < 36 else "large"
+
+
+@dataclass
+class Session:
+    """Mutable, and the screens' only shared state; `snapshot` is replaced as a whole."""
+
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    chosen: tuple[str, str] | None = None
+    paused: bool = False
+    readonly: bool = False
+    sort: int = 0
+    filter: Filter = field(default_factory=Filter)
+    limits: Thresholds = field(default_factory=Thresholds)
+    glyphs: Glyphs = UNICODE
+    palette: Palette = field(default_factory=lambda: Palette(DARK.to_color_system().generate()))
+
+    @property
+    def camera(self) -> CameraView | None:
+        """The camera that is looked at."""
+        return self.snapshot.camera(self.chosen)
