@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+
+from zlfeed.model import CameraStatus, Event, Hello, Subscribe
+from zlfeed.publisher.hub import Grumble, Hub, Listener
+from zlfeed.publisher.outbox import LIMIT
+from zlfeed.wire.convert import decode
+
+EVENT = Event(1, "info", "test", "something")
+
+
+def listener(hub: Hub, subscribe: Subscribe | None = None) -> Listener:
+    joined = Listener("127.0.0.1", Hello(), subscribe or Subscribe())
+    hub.listeners.add(joined)
+    return joined
+
+
+async def test_everybody_gets_the_same_bytes() -> None:
+    hub = Hub()
+    one, other = listener(hub), listener(hub)
+    hub.tell_event(EVENT)
+    first, second = await one.outbox.get(), await other.outbox.get()
+    assert first is second
+    assert decode(first) == EVENT
+    assert hub.history.events == (EVENT,)
+
+
+async def test_a_slow_listener_loses_the_oldest_and_nobody_else_anything() -> None:
+    hub = Hub()
+    slow, quick = listener(hub), listener(hub)
+    for number in range(LIMIT + 40):
+        hub.tell_event(Event(number, "info", "test", "x"))
+        assert decode(await quick.outbox.get()) == Event(number, "info", "test", "x")
+    assert len(slow.outbox) == LIMIT
+    assert decode(await slow.outbox.get()) == Event(40, "info", "test", "x")
+    assert hub.messages_dropped == 40
+
+
+async def test_status_says_how_many_messages_were_dropped() -> None:
+    hub = Hub()
+    hub.messages_dropped = 7
+    someone = listener(hub)
+    hub.tell_statuses([CameraStatus("front", 1)], hub.listeners)
+    assert decode(await someone.outbox.get()) == CameraStatus("front", 1, status_messages_dropped=7)
+
+
+@pytest.mark.parametrize(
+    ("subscribe", "cameras"),
+    [
+        (Subscribe(), ["front", "rear"]),
+        (Subscribe(cameras=("rear",)), ["rear"]),
+        (Subscribe(cameras=("none such",)), []),
+        (Subscribe(status=False), []),
+    ],
+)
+async def test_a_listener_hears_of_the_cameras_it_asked_for(subscribe: Subscribe, cameras: list[str]) -> None:
+    hub = Hub()
+    someone = listener(hub, subscribe)
+    hub.tell_statuses([CameraStatus("front", 1), CameraStatus("rear", 1)], hub.listeners)
+    heard = [decode(await someone.outbox.get()) for _ in range(len(someone.outbox))]
+    assert [message.camera for message in heard if isinstance(message, CameraStatus)] == cameras
+
+
+async def test_a_message_that_does_not_fit_is_lost_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    hub = Hub()
+    someone = listener(hub)
+    hub.tell_statuses([CameraStatus("front", -1), CameraStatus("rear", 1)], hub.listeners)
+    assert decode(await someone.outbox.get()) == CameraStatus("rear", 1)
+    assert len(someone.outbox) == 0
+
+
+def test_a_flood_of_warnings_is_one_line_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[tuple[str, dict[str, object]]] = []
+    now = [100.0]
+    monkeypatch.setattr("zlfeed.publisher.hub.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("zlfeed.publisher.hub.log.warning", lambda event, **values: lines.append((event, values)))
+    grumble = Grumble()
+    for _ in range(1000):
+        grumble("garbage", client="a")
+    grumble("other")
+    now[0] += 1.5
+    grumble("garbage", client="a")
+    assert lines == [
+        ("garbage", {"client": "a", "held_back": 0}),
+        ("other", {"held_back": 0}),
+        ("garbage", {"client": "a", "held_back": 999}),
+    ]
