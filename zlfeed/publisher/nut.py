@@ -79,6 +79,8 @@ class _Cursor:
                 value = value << 7 | byte & 127
                 if byte < 128:
                     return value
+                if value >> 56:  # a 64-bit number can go no further: without this, rubbish would be read for ever
+                    raise NutError("a number of more than 64 bits")
         except IndexError:
             raise _NeedMore from None
 
@@ -170,7 +172,9 @@ class NutDemuxer:
         if (streams := body.unsigned()) != 1:
             raise NutError(f"{streams} streams instead of one")
         body.unsigned()  # max_distance
-        self._time_bases = [(body.unsigned(), body.unsigned()) for _ in range(body.unsigned())]
+        time_bases = [(body.unsigned(), body.unsigned()) for _ in range(body.unsigned())]
+        if not time_bases or not all(num and den for num, den in time_bases):
+            raise NutError(f"no usable time base in {time_bases}")
         codes: list[_FrameCode] = []
         pts = 0
         mul = 1
@@ -203,23 +207,30 @@ class NutDemuxer:
                 codes.append(_FrameCode(flags, mul, lsb, pts, reserved, header_idx))
                 lsb += 1
                 left -= 1
-        self._codes = codes
-        self._headers = [b""] + [body.blob() for _ in range(body.unsigned())]
+        headers = [b""] + [body.blob() for _ in range(body.unsigned())]
+        self._time_bases, self._codes, self._headers = time_bases, codes, headers
 
     def _stream_header(self, body: _Cursor) -> None:
         body.unsigned()  # stream_id
         if body.unsigned() != 0:
             raise NutError("the stream is no video")
         fourcc = body.blob()
-        self._time_base_id = body.unsigned()
-        self._msb_pts_shift = body.unsigned()
+        time_base_id = body.unsigned()
+        if time_base_id >= len(self._time_bases):
+            raise NutError(f"time base {time_base_id} of {len(self._time_bases)}")
+        msb_pts_shift = body.unsigned()
+        if msb_pts_shift > 15:
+            raise NutError(f"msb_pts_shift {msb_pts_shift}")
         for _ in range(3):  # max_pts_distance, decode_delay, stream_flags
             body.unsigned()
         extradata = body.blob()
         width, height = body.unsigned(), body.unsigned()
-        self.stream = StreamInfo(fourcc, self._time_bases[self._time_base_id], width, height, extradata)
+        self._time_base_id, self._msb_pts_shift = time_base_id, msb_pts_shift
+        self.stream = StreamInfo(fourcc, self._time_bases[time_base_id], width, height, extradata)
 
     def _syncpoint(self, body: _Cursor) -> None:
+        if self.stream is None:
+            raise NutError("a syncpoint before the headers")
         value = body.unsigned()
         pts, base = divmod(value, len(self._time_bases))
         num, den = self._time_bases[base]
@@ -256,6 +267,8 @@ class NutDemuxer:
         if header_idx >= len(self._headers):
             raise NutError(f"elision header {header_idx} of {len(self._headers)}")
         header = self._headers[header_idx] if size <= _ELISION_LIMIT else b""
+        if size < len(header):
+            raise NutError(f"a frame of {size} bytes behind an elision header of {len(header)}")
         data = header + cursor.take(size - len(header))
         self._last_pts = pts
         return Packet(pts, bool(flags & _KEY), data)
