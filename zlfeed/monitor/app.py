@@ -18,7 +18,7 @@ from textual.theme import Theme
 
 from zlfeed.errors import ExitCode, StartError
 from zlfeed.model import ClientMessage
-from zlfeed.monitor.lines import ASCII, MONO, UNICODE, Glyphs
+from zlfeed.monitor.lines import glyphs_for
 from zlfeed.monitor.screens.base import Dialog, View
 from zlfeed.monitor.screens.camera import CameraScreen
 from zlfeed.monitor.screens.dialogs import AddressesDialog, HelpDialog, ViewersDialog
@@ -43,13 +43,6 @@ class Source(Protocol):
         """Sends to one publisher."""
 
 
-def glyphs_for(encoding: str | None, term: str, *, color: bool) -> Glyphs:
-    """Which characters a terminal of that encoding and TERM can show."""
-    if "utf" not in (encoding or "").lower() or term in ("linux", "dumb", "vt100", "vt220"):
-        return ASCII
-    return UNICODE if color else MONO
-
-
 class MonitorApp(App[None]):
     """One session: the screens' stack, the timer, the connection's task, signals."""
 
@@ -72,10 +65,13 @@ class MonitorApp(App[None]):
         Binding("ctrl+c", "interrupt", "Quit", show=False, priority=True),
     ]
 
-    def __init__(self, source: Source, *, refresh_hz: float = 2.0, readonly: bool = False) -> None:
+    def __init__(
+        self, source: Source, *, refresh_hz: float = 2.0, readonly: bool = False, duration_s: float | None = None
+    ) -> None:
         super().__init__()
         self.source = source
         self.refresh_hz = refresh_hz
+        self.duration_s = duration_s
         self.session = Session(readonly=readonly)
         self.failure: StartError | None = None
         if self.no_color:
@@ -97,6 +93,8 @@ class MonitorApp(App[None]):
         self.push_screen(CameraScreen(self.session))
         self.run_worker(self._follow(), name="feeds", exit_on_error=False)
         self.set_interval(1 / self.refresh_hz, self.refresh_figures)
+        if self.duration_s is not None:
+            self.set_timer(self.duration_s, self.exit)
         self.refresh_figures()
 
     async def _follow(self) -> None:

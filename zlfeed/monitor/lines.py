@@ -78,6 +78,14 @@ ASCII = Glyphs(
     unicode=False,
 )
 
+
+def glyphs_for(encoding: str | None, term: str, *, color: bool) -> Glyphs:
+    """Which characters a terminal of that encoding and TERM can show."""
+    if "utf" not in (encoding or "").lower() or term in ("linux", "dumb", "vt100", "vt220"):
+        return ASCII
+    return UNICODE if color else MONO
+
+
 # What the views say in Unicode, for terminals that have only ASCII.
 _PLAIN = str.maketrans("–×±°·→…µ↻▸", "-x~'->~ur>")
 

@@ -86,11 +86,11 @@ def picture(status: CameraStatus, glyphs: Glyphs) -> list[Line]:
 
 
 def machine(view: CameraView, cells: int, limits: Thresholds, glyphs: Glyphs) -> list[Line]:
-    """CPU, memory, temperature, network of the publisher's machine."""
+    """CPU, memory, temperature, network of the publisher's machine; without bars when `cells` is 0."""
     status = view.status
     if status is None:
         return []
-    bar = max(4, min(16, cells - 9 - 7 - 24))
+    bar = max(4, min(16, cells - 9 - 7 - 24)) if cells else 0
 
     def metered(label: str, value: float | None, role: str, *more: Span) -> Line:
         share = None if value is None else value / 100

@@ -1,0 +1,56 @@
+"""`zlfeed monitor`: on a screen, or without one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import structlog
+
+from zlfeed import tokens
+from zlfeed.config import Settings
+from zlfeed.errors import ExitCode, UsageError
+from zlfeed.monitor.feeds import Feeds, hello
+from zlfeed.status_client import status_url
+
+
+def run(settings: Settings, *, targets: list[str], once: bool, as_json: bool, readonly: bool) -> int:
+    """Watches over publishers; the exit code.
+
+    Raises UsageError for a target that is none, or without a terminal; StartError when no publisher can be reached with
+    `once`, or when all of them refuse us.
+    """
+    said = targets or [settings.publisher or "localhost"]
+    urls = list(dict.fromkeys(status_url(target, settings.websocket_port) for target in said))
+    greeting = hello(tokens.for_client(settings))
+    timeout_s = settings.connection_timeout
+    if once or as_json:
+        from zlfeed.monitor import plain
+
+        if once:
+            return asyncio.run(plain.once(urls, greeting, timeout_s=timeout_s, as_json=as_json))
+        return asyncio.run(plain.follow(urls, greeting, timeout_s=timeout_s, duration_s=settings.duration))
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.__stderr__)):
+        raise UsageError("the monitor needs a terminal: without one use --once, or --json for programs")
+    return _on_screen(settings, Feeds(urls, greeting, timeout_s=timeout_s), readonly=readonly)
+
+
+def _on_screen(settings: Settings, feeds: Feeds, *, readonly: bool) -> int:
+    if os.environ.get("NO_COLOR") == "":
+        # An empty NO_COLOR means nothing (no-color.org); Textual takes it for a yes.
+        del os.environ["NO_COLOR"]
+    # The screen is the terminal's stderr: a log line would be written across it.
+    structlog.configure(processors=[_drop])
+
+    from zlfeed.monitor.app import MonitorApp
+
+    app = MonitorApp(feeds, refresh_hz=settings.refresh_hz, readonly=readonly, duration_s=settings.duration)
+    app.run()
+    if app.failure is not None:
+        raise app.failure
+    return app.return_code or ExitCode.OK
+
+
+def _drop(_logger: object, _method: str, _event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    raise structlog.DropEvent
