@@ -13,9 +13,9 @@ _START_CODE = re.compile(rb"\x00\x00\x01")
 
 def split(data: bytes) -> list[bytes]:
     """The NAL units of an Annex B byte stream, without start codes and trailing zero bytes."""
-    starts = [m.end() for m in _START_CODE.finditer(data)]
-    ends = [start - 3 for start in starts[1:]] + [len(data)]
-    units = (data[start:end].rstrip(b"\0") for start, end in zip(starts, ends, strict=True))
+    codes = list(_START_CODE.finditer(data))
+    ends = [code.start() for code in codes[1:]] + [len(data)]
+    units = (data[code.end() : end].rstrip(b"\0") for code, end in zip(codes, ends, strict=False))
     return [unit for unit in units if unit]
 
 
