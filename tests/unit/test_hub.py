@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from zlfeed.model import CameraStatus, Event, Hello, Subscribe
@@ -73,7 +75,7 @@ async def test_a_message_that_does_not_fit_is_lost_alone(capsys: pytest.CaptureF
 def test_a_flood_of_warnings_is_one_line_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[tuple[str, dict[str, object]]] = []
     now = [100.0]
-    monkeypatch.setattr("zlfeed.publisher.hub.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("zlfeed.publisher.hub.time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr("zlfeed.publisher.hub.log.warning", lambda event, **values: lines.append((event, values)))
     grumble = Grumble()
     for _ in range(1000):
