@@ -1,4 +1,4 @@
-"""How OpenCV is asked to open a stream: which backends, with what options. Pure.
+"""How OpenCV is asked to open a stream: which backends, with what options.
 
 What costs time with FFmpeg, as measured at 30 fps: each decoder thread beyond the first holds a picture back (33 ms),
 and probing delays the opening by a second. `fflags;nobuffer` is left out on purpose: it throws away what was probed,
@@ -7,6 +7,7 @@ and then waits for the next keyframe.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -58,6 +59,11 @@ def ffmpeg_options(target: Target, transport: str) -> str:
         "reorder_queue_size": "0",
     }
     return "|".join(f"{name};{value}" for name, value in options.items())
+
+
+def set_options(target: Target, transport: str) -> None:
+    """Hands ffmpeg_options() to OpenCV, which reads them at every opening. What the user has set is the user's."""
+    os.environ.setdefault(OPTIONS_VARIABLE, ffmpeg_options(target, transport))
 
 
 def source(backend: str, target: Target, transport: str) -> str:

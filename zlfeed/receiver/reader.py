@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from zlfeed.opencv import load_cv2
 from zlfeed.receiver import backends
 from zlfeed.receiver.describe import describe
 from zlfeed.receiver.figures import Age, Figures
+from zlfeed.receiver.state import Connection
 from zlfeed.receiver.stats import Statistics
 from zlfeed.receiver.target import Target
 from zlfeed.retry import backoff
@@ -59,20 +59,6 @@ class Picture:
     age: Age | None
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """How the stream stands. `state` is connecting, live or reconnecting.
-
-    While it is not live, `attempt` counts those since it was, `error` says why the last one failed (None at the
-    first), and `retry_us` is when the next begins (None while one is under way).
-    """
-
-    state: str = "connecting"
-    attempt: int = 1
-    error: str | None = None
-    retry_us: int | None = None
-
-
 class Reader:
     """Owns the VideoCapture and its thread. The methods may be called by any thread."""
 
@@ -101,8 +87,7 @@ class Reader:
         self._picture: Picture | None = None
         self._connection = Connection()
         self._thread = threading.Thread(target=self._main, name="reader", daemon=True)
-        # Read at every opening; what the user has set is the user's.
-        os.environ.setdefault(backends.OPTIONS_VARIABLE, backends.ffmpeg_options(target, transport))
+        backends.set_options(target, transport)
 
     def start(self) -> None:
         """Begins to connect; never fails."""
@@ -238,7 +223,7 @@ class Reader:
     def _tell(self, attempt: int, error: str, delay: float) -> None:
         """An event when the stream is lost, and of the attempts that fail one whenever their number has doubled."""
         changed = error != self._connection.error
-        if self._connection.state == "live":
+        if self._connection.code == "live":
             self._event("warning", "lost", f"{self._target.url} was lost: {error}")
         elif changed or attempt & (attempt - 1) == 0:
             self._event("warning", self._not_live(), f"attempt {attempt} failed: {error}; next try in {delay:.1f} s")

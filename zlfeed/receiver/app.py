@@ -1,0 +1,393 @@
+"""`zlfeed receive`: puts the parts together, and ends them in order."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from zlfeed import __version__, logs, tokens
+from zlfeed.clock import monotonic_us
+from zlfeed.config import Settings
+from zlfeed.errors import ExitCode, StartError
+from zlfeed.metrics import Rate, percentile
+from zlfeed.metrics import Window as Values
+from zlfeed.model import Event, Hello, ViewerReport
+from zlfeed.opencv import load_cv2
+from zlfeed.receiver import backends, display, saver
+from zlfeed.receiver.figures import Figures, Histogram, round_ms
+from zlfeed.receiver.link import StatusLink
+from zlfeed.receiver.overlay import Header, Overlay
+from zlfeed.receiver.reader import NoClock, Picture, Reader, available
+from zlfeed.receiver.report import JsonReport, Report, TextReport
+from zlfeed.receiver.saver import Saver
+from zlfeed.receiver.state import State, state_of
+from zlfeed.receiver.target import Target, authority, parse
+from zlfeed.receiver.window import Window
+from zlfeed.signals import force
+from zlfeed.status_client import LinkState, status_url
+
+log = logs.get(__name__)
+
+Mode = Literal["auto", "headless", "display", "save"]
+_STOP_S = 1.0
+_IDLE_S = 0.02
+"""How long the window waits for a picture before it looks at the keys again."""
+_REDRAW_S = 0.1
+_NOTE_S = 2.0
+_SWITCH_INTERVAL_S = 0.0005
+"""A thread that wants the interpreter gets it after this long; the default of 5 ms is a picture's whole way."""
+
+
+def run(
+    settings: Settings,
+    *,
+    target: str | None,
+    mode: Mode,
+    save: Path | None,
+    test_connection: bool,
+    as_json: bool,
+) -> int:
+    """Receives until a signal, `q` or --duration; the exit code. For the main thread.
+
+    Looks at `target`, else where PI_VPN_IP points, else on this machine. Mode `save` is headless, into a file that is
+    named by the time when `save` names none. Raises ZlfeedError when it cannot start.
+    """
+    token = tokens.for_client(settings)
+    where = target if target is not None else settings.publisher or "localhost"
+    address = parse(where, rtsp_port=settings.rtsp_port, stream_name=settings.stream_name).with_token(token)
+    status = _status_url(settings, address)
+    cv2 = load_cv2(quiet=settings.log_level != "debug")
+    plan = backends.plan(settings.backend, address, available(cv2))
+    if test_connection:
+        from zlfeed.receiver import probe
+
+        return probe.run(settings, address, plan, status, token, as_json=as_json)
+    if mode == "save" and save is None:
+        save = Path(f"zlfeed-{_stamp()}.mp4")
+    if save is not None:
+        saver.check(save)
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    window = _window(cv2, mode, address)
+    return Receiver(settings, address, plan, status, token, window, save, as_json=as_json).run()
+
+
+def _status_url(settings: Settings, target: Target) -> str | None:
+    """The status server's URL, None when it is not wanted. Raises UsageError."""
+    if settings.status_url == "none":
+        return None
+    place = settings.status_url or authority(target.host, settings.websocket_port)
+    return status_url(place, settings.websocket_port)
+
+
+def _window(cv2: Any, mode: Mode, target: Target) -> Window | None:
+    """The window that the mode asks for. Raises StartError when --display is asked for and cannot be had."""
+    if mode in ("headless", "save") or (mode == "auto" and not display.is_likely()):
+        return None
+    try:
+        return Window(cv2, f"zlfeed {target.url}")
+    except StartError as error:
+        if mode == "display":
+            raise
+        log.warning("no_window", reason=str(error), meaning="going on without one, as with --headless")
+        return None
+
+
+def _stamp() -> str:
+    return datetime.now().strftime("%Y%m%d-%H%M%S")
+
+
+class Receiver:
+    """The running receiver: its parts, and the main thread's loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        target: Target,
+        plan: backends.Plan,
+        status: str | None,
+        token: str,
+        window: Window | None,
+        save: Path | None,
+        *,
+        as_json: bool,
+    ) -> None:
+        self._settings = settings
+        self._target = target
+        self._report: Report = JsonReport() if as_json else TextReport()
+        self._code: int | None = None
+        self._events: deque[Event] = deque(maxlen=1000)
+        self._link: StatusLink | None = None
+        self._linked: bool | None = None
+        if status is not None:
+            hello = Hello(token, "receive", platform.node(), "", __version__)
+            self._link = StatusLink(
+                status,
+                hello,
+                camera=target.stream,
+                timeout_s=settings.connection_timeout,
+                on_link=self._link_changed,
+            )
+        self._saver = Saver(save, lambda text: self._event("error", "recording_stopped", text)) if save else None
+        self._reader = Reader(
+            target,
+            plan,
+            transport=settings.transport,
+            timeout_s=settings.connection_timeout,
+            clock=self._link or NoClock(),
+            on_event=self._events.append,
+            on_picture=self._saver.put if self._saver else lambda _picture: None,
+        )
+        self._view = _View(window, self) if window else None
+        self._missed = 0
+        self._next_second = 0.0
+
+    def run(self) -> int:
+        """Receives until something ends it; the exit code."""
+        began = time.monotonic()
+        ends = began + self._settings.duration if self._settings.duration else float("inf")
+        self._next_second = began + 1.0
+        with self._signals():
+            self._reader.start()
+            if self._link:
+                self._link.start()
+            if self._saver:
+                self._saver.start()
+            try:
+                while self._code is None and (now := time.monotonic()) < ends:
+                    if self._view:
+                        self._view.turn()
+                    else:
+                        time.sleep(max(0.0, min(0.05, ends - now)))
+                    self._tell()
+            finally:
+                stopped = self._end()
+            code = self._result()
+        if not stopped:
+            # A thread is inside FFmpeg until its time-out; taking the process down around it may crash.
+            sys.stdout.flush()
+            os._exit(code)
+        return code
+
+    def _result(self) -> int:
+        if self._code is not None:
+            return self._code
+        if self._reader.newest is None:
+            error = self._reader.connection.error or "the server gave none"
+            raise StartError(f"no picture from {self._target.url} within {self._settings.duration:g} s: {error}")
+        return ExitCode.FAILURE if self._saver and self._saver.error else ExitCode.OK
+
+    def _end(self) -> bool:
+        """Ends the parts, and says how it was; False when the reader's thread would not end."""
+        figures = self._reader.summary()
+        stopped = self._reader.stop(_STOP_S)
+        if self._saver:
+            self._saver.stop()
+        if self._link:
+            self._link.stop()
+        if self._view:
+            self._view.close()
+        self._print(self._tell_events)
+        self._print(lambda: self._report.summary(figures, {**self._saved(), **self._display(run=True)}))
+        return stopped
+
+    # ------------------------------------------------------------ what is asked and told meanwhile
+
+    def end(self, code: int) -> None:
+        """Has the run end with this exit code; the first to ask decides it."""
+        if self._code is None:
+            self._code = code
+
+    @property
+    def reader(self) -> Reader:
+        """The reader."""
+        return self._reader
+
+    def state(self) -> State:
+        """How the stream stands."""
+        newest = self._reader.newest
+        camera = self._link.camera_state() if self._link else None
+        last_us = newest.in_hand_us if newest else None
+        return state_of(self._reader.connection, self._target.url, last_us, camera, monotonic_us())
+
+    def save_picture(self, picture: Picture | None) -> str:
+        """Writes a picture as it came to a PNG file in the working folder; a word on where."""
+        if picture is None:
+            return "no picture yet"
+        path = Path(f"zlfeed-{_stamp()}-{picture.number}.png").absolute()
+        cv2 = load_cv2()
+        try:
+            done, png = cv2.imencode(".png", picture.image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+            if not done:
+                raise OSError(0, "OpenCV cannot encode it")
+            path.write_bytes(png.tobytes())
+        except OSError as error:
+            self._event("error", "picture_not_saved", f"{path} cannot be written: {error.strerror}")
+            return "not saved"
+        self._event("info", "picture_saved", f"saved {path}")
+        return f"saved {path.name}"
+
+    def _event(self, level: str, code: str, text: str) -> None:
+        self._events.append(Event(time.time_ns() // 1000, level, code, text, self._target.stream))
+
+    def _link_changed(self, state: LinkState) -> None:
+        if state.connected and not self._linked:
+            self._linked = True
+            self._event("info", "status_connected", f"the status server {state.url} answers")
+        elif not state.connected and state.error and self._linked is not False:
+            self._linked = False
+            self._event("warning", "status_lost", f"{state.error}; the latency's error grows, or it is unknown")
+
+    def _tell(self) -> None:
+        """What is due: events at once, figures once a second."""
+        self._print(self._tell_events)
+        now = time.monotonic()
+        if now < self._next_second:
+            return
+        self._next_second = max(self._next_second + 1.0, now)
+        figures = self._reader.second()
+        self._missed += figures.missed
+        if self._link:
+            self._link.report(self._viewer_report(figures))
+        self._print(lambda: self._report.second(figures, self.state(), self._display(run=False)))
+
+    def _viewer_report(self, figures: Figures) -> ViewerReport:
+        latency = figures.latency_ms
+        return ViewerReport(
+            camera=self._target.stream,
+            fps=figures.fps,
+            latency_p50_ms=latency.p50 if latency else None,
+            latency_p95_ms=latency.p95 if latency else None,
+            latency_error_ms=figures.latency_error_ms,
+            missed=self._missed,
+            longest_freeze_ms=figures.longest_freeze_ms,
+        )
+
+    def _saved(self) -> dict[str, Any]:
+        if not self._saver:
+            return {}
+        return {
+            "saved": str(self._saver.path),
+            "saved_pictures": self._saver.written,
+            "save_dropped": self._saver.dropped,
+            "save_error": self._saver.error,
+        }
+
+    def _display(self, *, run: bool) -> dict[str, Any]:
+        return {"display_ms": self._view.delay(run=run)} if self._view else {}
+
+    def _tell_events(self) -> None:
+        while self._events:
+            event = self._events.popleft()
+            getattr(log, event.level)(event.code, text=event.text)
+            self._report.event(event)
+
+    def _print(self, write: Any) -> None:
+        try:
+            write()
+        except BrokenPipeError:
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+            if self._view is None and self._saver is None:
+                self.end(ExitCode.OK)  # whoever read the figures has had enough, and they were all there was to do
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """SIGINT, SIGTERM and, on a terminal, SIGHUP end the run in order; a second one ends it at once."""
+        codes = {"SIGINT": ExitCode.SIGINT, "SIGTERM": ExitCode.SIGTERM}
+        if sys.stdin is not None and sys.stdin.isatty():
+            codes["SIGHUP"] = ExitCode.SIGTERM
+        by_number = {getattr(signal, name): code for name, code in codes.items() if hasattr(signal, name)}
+
+        def on_signal(number: int, _frame: object) -> None:
+            if self._code is not None:
+                force(by_number[signal.Signals(number)])
+            self.end(by_number[signal.Signals(number)])
+
+        previous = {number: signal.signal(number, on_signal) for number in by_number}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+class _View:
+    """What goes on in the window."""
+
+    def __init__(self, window: Window, receiver: Receiver) -> None:
+        self._window = window
+        self._receiver = receiver
+        self._overlay = Overlay(load_cv2())
+        self._rate = Rate(1.0)
+        self._latency = Values(1.0)
+        self._shown = 0
+        self._drawn_at = 0.0
+        self._note = ""
+        self._note_until = 0.0
+        self._delays: list[float] = []
+        self._delays_run = Histogram()
+
+    def turn(self) -> None:
+        """Shows the next picture as soon as it is in hand, or what there is to say meanwhile; and takes a key."""
+        picture = self._receiver.reader.wait(self._shown, _IDLE_S)
+        now = time.monotonic()
+        if picture is not None:
+            self._shown = picture.number
+            self._rate.add(now)
+            if picture.age is not None:
+                self._latency.add(now, picture.age.ms)
+        if picture is not None or now - self._drawn_at >= _REDRAW_S:
+            self._drawn_at = now
+            self._draw(picture or self._receiver.reader.newest, now)
+        action = self._window.keys()
+        if picture is not None:
+            delay_ms = (monotonic_us() - picture.in_hand_us) / 1000
+            self._delays.append(delay_ms)
+            self._delays_run.add(delay_ms)
+        if action == "quit":
+            self._receiver.end(ExitCode.OK)
+        elif action == "save":
+            self._note = self._receiver.save_picture(self._receiver.reader.newest)
+            self._note_until = now + _NOTE_S
+
+    def delay(self, *, run: bool) -> dict[str, float | None] | None:
+        """How long pictures took from hand to painted, ms, since the last call or in the run; None before the first."""
+        delays, self._delays = self._delays, []
+        if run:
+            latency = self._delays_run.latency()
+            figures = (latency.p50, latency.p95, latency.max) if latency else None
+        else:
+            figures = (percentile(delays, 50), percentile(delays, 95), max(delays)) if delays else None
+        return dict(zip(("p50", "p95", "max"), map(round_ms, figures), strict=True)) if figures else None
+
+    def close(self) -> None:
+        """Closes the window."""
+        self._window.close()
+
+    def _draw(self, picture: Picture | None, now: float) -> None:
+        state = self._receiver.state()
+        if self._note and now < self._note_until:
+            state = state._replace(words=self._note)
+        received = _clock(picture.in_hand_us) if picture else "--:--:--"
+        header = Header(
+            received,
+            self._rate.per_second(now),
+            self._latency.percentile(now, 50),
+            picture.age.error_ms if picture and picture.age else None,
+            state,
+        )
+        self._window.show(self._overlay.compose(picture.image if picture else None, header))
+
+
+def _clock(in_hand_us: int) -> str:
+    """The local time of day of a moment of clock.monotonic_us()."""
+    wall_s = time.time() - (monotonic_us() - in_hand_us) / 1e6
+    return datetime.fromtimestamp(wall_s).strftime("%H:%M:%S.%f")[:-3]
