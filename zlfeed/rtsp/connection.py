@@ -5,7 +5,6 @@ Bytes go in, actions come out: the edge in server.py carries them out in order.
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,11 +12,13 @@ from dataclasses import dataclass
 from zlfeed.rtsp import sdp
 from zlfeed.rtsp.auth import Credentials
 from zlfeed.rtsp.messages import Interleaved, Parser, Request, Response, RtspError
+from zlfeed.rtsp.session import TIMEOUT_S, Session, SessionTable
 from zlfeed.rtsp.stream import LiveStream
+from zlfeed.rtsp.transport import TcpTransport, Transport, UdpTransport, parse
 
 METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER"
-SESSION_TIMEOUT_S = 60
-"""As advertised. A TCP session ends with its connection, so nothing depends on the client keeping to it."""
+OpenPorts = Callable[[Session], tuple[int, int] | None]
+"""Opens the server's two UDP ports for a session; None when that is impossible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +30,30 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """Start sending frames; what has been sent so far of the session counts on."""
+    """Start sending frames to a session."""
+
+    session: Session
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Stop sending frames."""
+    """Stop sending frames to a session."""
+
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A session is over; it is in the table no more."""
+
+    session: Session
 
 
 @dataclass(frozen=True, slots=True)
 class Rtcp:
-    """A compound RTCP packet from the client."""
+    """A compound RTCP packet from the client, through the connection."""
 
+    session: Session
     data: bytes
 
 
@@ -51,27 +64,28 @@ class Close:
     reason: str
 
 
-Action = Send | Play | Pause | Rtcp | Close
-
-
-@dataclass(slots=True)
-class Session:
-    """What SETUP has agreed on."""
-
-    id: str
-    stream: LiveStream
-    channel: int
-    playing: bool = False
+Action = Send | Play | Pause | End | Rtcp | Close
 
 
 class Connection:
-    """One client. `find` gives the stream at a path; `credentials` None means that everyone may look."""
+    """One client. `find` gives the stream at a path; `credentials` None means that everyone may look.
+
+    `own` is the session whose frames go through this connection, or that was set up on it.
+    """
 
     def __init__(
-        self, *, local_host: str, find: Callable[[str], LiveStream | None], credentials: Credentials | None
+        self,
+        *,
+        local_host: str,
+        find: Callable[[str], LiveStream | None],
+        credentials: Credentials | None,
+        sessions: SessionTable | None = None,
+        open_ports: OpenPorts = lambda _session: None,
     ) -> None:
-        self.session: Session | None = None
+        self.own: Session | None = None
         self.agent = ""
+        self._sessions = SessionTable() if sessions is None else sessions
+        self._open_ports = open_ports
         self._local_host = local_host
         self._find = find
         self._credentials = credentials
@@ -84,8 +98,9 @@ class Connection:
         try:
             for message in self._parser.feed(data):
                 if isinstance(message, Interleaved):
-                    if self.session and message.channel == self.session.channel + 1:
-                        yield Rtcp(message.data)
+                    transport = self.own.transport if self.own else None
+                    if self.own and isinstance(transport, TcpTransport) and message.channel == transport.channel + 1:
+                        yield Rtcp(self.own, message.data)
                 elif isinstance(message, Request):
                     yield from self._answer(message)
                 # A response answers nothing we asked: ignored, as RFC 2326 allows for either side's requests.
@@ -130,7 +145,8 @@ class Connection:
     def _dispatch(self, request: Request, actions: list[Action]) -> Response:
         match request.method:
             case "OPTIONS":
-                return Response(200, {"Public": METHODS, **self._session_header()})
+                session = self._named(request)
+                return Response(200, {"Public": METHODS, **(_session_header(session) if session else {})})
             case "DESCRIBE":
                 return self._describe(request)
             case "SETUP":
@@ -142,8 +158,14 @@ class Connection:
             case _:
                 return Response(501, {"Public": METHODS})
 
-    def _session_header(self) -> dict[str, str]:
-        return {"Session": f"{self.session.id};timeout={SESSION_TIMEOUT_S}"} if self.session else {}
+    def _named(self, request: Request) -> Session | None:
+        """The session that a request names, marked as alive. One over TCP answers only to its own connection."""
+        name = request.headers.get("session", "").split(";")[0].strip()
+        session = self._sessions.get(name) if name else None
+        if session is None or (isinstance(session.transport, TcpTransport) and session is not self.own):
+            return None
+        session.alive = True
+        return session
 
     def _stream_at(self, request: Request) -> LiveStream | None:
         # GStreamer appends the control name to the path, FFmpeg behind the query.
@@ -167,65 +189,61 @@ class Connection:
         stream = self._stream_at(request)
         if stream is None:
             return Response(404)
-        if self.session and self.session.playing:
-            return Response(455, {"Allow": METHODS})
-        channel = next(filter(lambda c: c is not None, map(_tcp_channel, _transports(request))), None)
-        if channel is None:
-            return Response(461)
-        if (named := _session_id(request)) and (self.session is None or named != self.session.id):
+        if "session" in request.headers and (session := self._named(request)) is None:
             return Response(454)
-        if self.session is None:
-            self.session = Session(secrets.token_hex(8), stream, channel)
-        else:
-            self.session.stream, self.session.channel = stream, channel
-        transport = f"RTP/AVP/TCP;unicast;interleaved={channel}-{channel + 1};ssrc={stream.rtp.ssrc:08X}"
-        return Response(200, {"Transport": transport, **self._session_header()})
+        if self.own is not None:
+            # One stream has one track, and its transport is not changed under way (RFC 2326 section 10.4).
+            return Response(455, {"Allow": METHODS})
+        proposals = list(parse(request.headers.get("transport", "")))
+        for transport in proposals:
+            session = Session(stream, transport)
+            if not self._sessions.add(session):
+                return Response(453)
+            ports = self._ports(session, transport)
+            if isinstance(transport, UdpTransport) and ports is None:
+                self._sessions.remove(session)
+                continue
+            self.own = session
+            reply = transport.reply(stream.rtp.ssrc, ports)
+            return Response(200, {"Transport": reply, **_session_header(session)})
+        return Response(461)
+
+    def _ports(self, session: Session, transport: Transport) -> tuple[int, int] | None:
+        return self._open_ports(session) if isinstance(transport, UdpTransport) else None
 
     def _in_session(self, request: Request, actions: list[Action]) -> Response:
-        named = _session_id(request)
-        if self.session is None or (named and named != self.session.id):
+        session = self._named(request)
+        if session is None:
             # A keep-alive outside a session is harmless, and GStreamer sends one before SETUP.
+            named = "session" in request.headers
             if request.method == "GET_PARAMETER" and not named:
                 return Response(200)
-            return Response(455 if self.session is None and not named else 454)
-        session = self.session
-        headers = self._session_header()
+            # Some clients leave the header out where there is only one session it can mean.
+            if self.own is None or named:
+                return Response(454 if named else 455)
+            session = self.own
+            session.alive = True
+        headers = _session_header(session)
         match request.method:
             case "PLAY":
                 if not session.playing:
                     session.playing = True
-                    actions.append(Play())
+                    actions.append(Play(session))
                 headers["Range"] = "npt=now-"
             case "PAUSE":
                 if session.playing:
                     session.playing = False
-                    actions.append(Pause())
+                    actions.append(Pause(session))
             case "TEARDOWN":
-                if session.playing:
-                    actions.append(Pause())
-                self.session = None
+                self._sessions.remove(session)
+                if session is self.own:
+                    self.own = None
+                actions.append(End(session))
                 headers = {}
             case "SET_PARAMETER" if request.body.strip():
                 return Response(451, headers)
         return Response(200, headers)
 
 
-def _session_id(request: Request) -> str:
-    return request.headers.get("session", "").split(";")[0].strip()
-
-
-def _transports(request: Request) -> list[str]:
-    return [text.strip() for text in request.headers.get("transport", "").split(",")]
-
-
-def _tcp_channel(transport: str) -> int | None:
-    """The RTP channel that a Transport specification asks for, 0 when it leaves the choice to us; None: not for TCP."""
-    protocol, *parameters = [part.strip().lower() for part in transport.split(";")]
-    if protocol != "rtp/avp/tcp" or "multicast" in parameters:
-        return None
-    for parameter in parameters:
-        if parameter.startswith("mode=") and "play" not in parameter:
-            return None
-        if match := re.fullmatch(r"interleaved=(\d{1,3})(?:-\d{1,3})?", parameter):
-            return int(match[1]) if int(match[1]) < 255 else None
-    return 0
+def _session_header(session: Session) -> dict[str, str]:
+    return {"Session": f"{session.id};timeout={TIMEOUT_S}"}

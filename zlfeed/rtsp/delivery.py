@@ -51,6 +51,11 @@ class Delivery:
         self.frames_sent += frames
         self._unacknowledged.append((self.bytes_sent, now, now + limit_s + self.round_trip_s))
 
+    def restart(self) -> None:
+        """The reader paused: what comes next must be a keyframe, and what is under way counts no more."""
+        self._waiting = True
+        self._unacknowledged.clear()
+
     def stuck_s(self, now: float, acknowledged: Callable[[], int]) -> float:
         """For how long the oldest unacknowledged write has waited, seconds."""
         if not self._unacknowledged or now - self._unacknowledged[0][1] < 1.0:
