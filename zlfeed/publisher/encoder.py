@@ -57,13 +57,20 @@ class Encoder:
     """
 
     def __init__(
-        self, ffmpeg: Path, settings: EncoderSettings, on_frame: Callable[[Encoder, EncodedFrame], None]
+        self,
+        ffmpeg: Path,
+        settings: EncoderSettings,
+        on_frame: Callable[[Encoder, EncodedFrame], None],
+        *,
+        warm: bool = False,
     ) -> None:
         self.settings = settings
         self.stream: StreamInfo | None = None
         self.last_output = time.monotonic()
         self._ffmpeg = ffmpeg
         self._on_frame = on_frame
+        self._warm = warm
+        self._warmed = asyncio.Event()
         self._demuxer = NutDemuxer()
         self._pending: dict[int, Submitted] = {}
         self._index = 0
@@ -73,18 +80,24 @@ class Encoder:
         self._closed = threading.Event()
         self._ended = asyncio.Event()
         self._error: str | None = None
-        self._process: asyncio.subprocess.Process
+        self._process: asyncio.subprocess.Process | None = None
         self._log_pipe = LogPipe("ffmpeg")
 
     @property
     def pid(self) -> int:
         """FFmpeg's process id."""
+        assert self._process is not None
         return self._process.pid
 
     @property
     def pending(self) -> int:
         """Frames written and not yet encoded."""
         return len(self._pending)
+
+    @property
+    def oldest_pending(self) -> float:
+        """When the oldest frame not yet encoded was written, seconds of the monotonic clock; 0 when there is none."""
+        return min((s.started_ns for s in tuple(self._pending.values())), default=0) / 1e9
 
     async def start(self) -> None:
         """Starts FFmpeg. Raises EncoderError."""
@@ -96,7 +109,7 @@ class Encoder:
             os.set_blocking(self._write_fd, False)
             os.set_blocking(self._read_fd, False)
             self._process = await asyncio.create_subprocess_exec(
-                *encode_argv(self._ffmpeg, self.settings),
+                *encode_argv(self._ffmpeg, self.settings, warm=self._warm),
                 stdin=child_in,
                 stdout=child_out,
                 stderr=self._log_pipe.write_fd,
@@ -111,6 +124,17 @@ class Encoder:
             os.close(child_out)
             self._log_pipe.started()
         asyncio.get_running_loop().add_reader(self._read_fd, self._readable)
+
+    async def warm_up(self, timeout_s: float) -> bool:
+        """Has a black frame encoded that nobody sees; whether the encoder then stands ready."""
+        luma = self.settings.width * self.settings.height
+        black = b"\x10" * luma + b"\x80" * (self.settings.frame_bytes - luma)
+        nobody = FrameInfo(-1, 0, 0)
+        if not await asyncio.to_thread(self.write, black, nobody, timeout_s):
+            return False
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._warmed.wait(), timeout_s)
+        return self._warmed.is_set() and not self._closed.is_set()
 
     # ------------------------------------------------------------ capture thread
 
@@ -199,6 +223,9 @@ class Encoder:
         if source is None:
             log.warning("encoded_frame_unknown", pts=packet.pts, index=index)
             return
+        if self._warm and not self._warmed.is_set():
+            self._warmed.set()
+            return
         self._on_frame(self, EncodedFrame(packet.data, packet.keyframe, source, now_ns))
 
     def _finish(self, error: str | None) -> None:
@@ -209,11 +236,17 @@ class Encoder:
 
     async def wait(self) -> str:
         """Waits until the encoder has ended, and says how: exit code or signal, and FFmpeg's last words."""
+        assert self._process is not None
         await self._ended.wait()
         code: int | None = None
         with contextlib.suppress(TimeoutError):
             code = await asyncio.wait_for(self._process.wait(), 1.0)
         return self._describe(code)
+
+    @property
+    def ended(self) -> bool:
+        """Whether its output has ended."""
+        return self._ended.is_set()
 
     @property
     def failed(self) -> str | None:
@@ -233,8 +266,8 @@ class Encoder:
         if self._read_fd >= 0:
             loop.remove_reader(self._read_fd)
         self._close_fds()
-        for step, patience_s in _STOP_STEPS:
-            if self._process.returncode is not None:
+        for step, patience_s in _STOP_STEPS if self._process else ():
+            if self._process is None or self._process.returncode is not None:
                 break
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(step)
@@ -242,11 +275,6 @@ class Encoder:
                 await asyncio.wait_for(self._process.wait(), patience_s)
         self._ended.set()
         self._log_pipe.close()
-
-    def kill(self) -> None:
-        """Ends FFmpeg at once."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
 
     def log_lines(self) -> list[str]:
         """FFmpeg's last messages."""

@@ -34,6 +34,11 @@ class EncoderSettings:
     encoder: str = "auto"
 
     @property
+    def frame_bytes(self) -> int:
+        """Size of a raw I420 frame."""
+        return self.width * self.height * 3 // 2
+
+    @property
     def name(self) -> str:
         """FFmpeg's name of the encoder."""
         return _DEFAULT[self.codec] if self.encoder == "auto" else self.encoder
@@ -88,19 +93,21 @@ def check_encoder(ffmpeg: Path, settings: EncoderSettings) -> None:
         raise EncoderError(f"{ffmpeg} {reason}: choose another with --encoder, or another FFmpeg with --ffmpeg-path")
 
 
-def encode_argv(ffmpeg: Path, settings: EncoderSettings) -> list[str]:
+def encode_argv(ffmpeg: Path, settings: EncoderSettings, *, warm: bool) -> list[str]:
     """The command line: raw I420 on stdin, NUT on stdout, messages on stderr.
 
     The input keeps FFmpeg's probing defaults: with -fflags nobuffer the first frame would be swallowed. The buffer
-    of a quarter of a second bounds how long one frame may occupy the link.
+    of a quarter of a second bounds how long one frame may occupy the link. A `warm` encoder gets one frame that
+    nobody sees, so that it has all set up; its second frame, the first that counts, is a keyframe again.
     """
     s = settings
+    again = ("-force_key_frames", "expr:eq(n,1)") if warm else ()
     return [
         str(ffmpeg), "-hide_banner", "-loglevel", "warning", "-nostats",
         "-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", f"{s.width}x{s.height}",
         "-framerate", str(s.rate), "-i", "pipe:0",
         "-an", "-c:v", s.name, *_LOW_DELAY.get(s.name, ()),
         "-pix_fmt", "yuv420p", "-b:v", str(s.bitrate), "-maxrate", str(s.bitrate), "-bufsize", str(s.bitrate // 4),
-        "-g", str(s.gop), "-bf", "0", "-fps_mode", "passthrough",
+        "-g", str(s.gop), *again, "-bf", "0", "-fps_mode", "passthrough",
         "-f", "nut", "-write_index", "0", "-flush_packets", "1", "pipe:1",
     ]  # fmt: skip

@@ -10,23 +10,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zlfeed import logs
-from zlfeed.errors import CameraError, EncoderError
+from zlfeed.errors import CameraError
 from zlfeed.metrics import Rate, Window
 from zlfeed.model import CameraStatus, Stage
 from zlfeed.publisher.camera import Opened
 from zlfeed.publisher.capture import Capture, CaptureSettings, FrameSink
 from zlfeed.publisher.encoder import EncodedFrame, Encoder
+from zlfeed.publisher.encoding import Encoding
 from zlfeed.publisher.ffmpeg import EncoderSettings
-from zlfeed.retry import backoff
 from zlfeed.rtsp.nal import CODECS
 from zlfeed.rtsp.stream import LiveStream
 
 log = logs.get(__name__)
 
 DEFAULT_FPS = 30.0
-STALL_S = 2.0
-"""An encoder that has frames and gives none for this long is replaced."""
-HEALTHY_S = 5.0
 STATS_S = 2.0
 
 EventSink = Callable[[str, str, str], None]
@@ -72,9 +69,8 @@ class Pipeline:
         self._on_change = on_change
         self._capture = Capture(settings.capture, self, retry_first=wait_camera)
         self._loop = asyncio.get_running_loop()
-        self._encoder: Encoder | None = None
-        self._encoder_settings: EncoderSettings | None = None
-        self._wanted = asyncio.Event()
+        self._encoding = Encoding(settings.ffmpeg, self._publish, self._encoder_restarted)
+        stream.want_keyframe = self._encoding.want_keyframe
         self._capture_news = asyncio.Event()
         self._encoder_restarts = 0
         self._error: str | None = None
@@ -97,7 +93,7 @@ class Pipeline:
 
     def sink(self, width: int, height: int) -> FrameSink | None:
         """The encoder for frames of this size (capture thread)."""
-        encoder = self._encoder
+        encoder = self._encoding.current
         if encoder is None or (encoder.settings.width, encoder.settings.height) != (width, height):
             return None
         return encoder
@@ -110,10 +106,7 @@ class Pipeline:
         self._error = None
         code = "camera_back" if back else "camera_opened"
         self._on_event("info", code, f"camera {self.name}: {opened.description}")
-        wanted = self._settings.encoder_for(opened.width, opened.height, opened.fps)
-        if wanted != self._encoder_settings:
-            self._encoder_settings = wanted
-            self._wanted.set()
+        self._encoding.want(self._settings.encoder_for(opened.width, opened.height, opened.fps))
         self._on_change()
 
     def _on_lost(self, reason: str) -> None:
@@ -127,13 +120,18 @@ class Pipeline:
         """What would be encoded if the camera gave 640×480: enough to ask whether FFmpeg can."""
         return self._settings.encoder_for(640, 480, None)
 
+    def _encoder_restarted(self, reason: str) -> None:
+        self._encoder_restarts += 1
+        self._on_event("warning", "encoder_restarted", f"camera {self.name}: {reason}; another took over")
+        self._on_change()
+
     async def run(self) -> None:
         """Captures, encodes and publishes until cancelled. Raises CameraError or EncoderError when the start fails."""
         self._capture.start()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch_capture())
-                tasks.create_task(self._keep_encoding())
+                tasks.create_task(self._encoding.run())
         finally:
             self._capture.stop()
             # The thread may be in a write to FFmpeg; the encoder is closed by now, which ends that.
@@ -148,60 +146,6 @@ class Pipeline:
                 raise self._capture.error
             if not self._capture.alive:
                 raise CameraError(f"the capture thread of camera {self.name} ended unexpectedly")
-
-    async def _keep_encoding(self) -> None:
-        delays = backoff(first=0.05)
-        while True:
-            await self._wanted.wait()
-            self._wanted.clear()
-            assert self._encoder_settings is not None
-            started = time.monotonic()
-            try:
-                reason = await self._encode(self._encoder_settings)
-            except EncoderError as error:
-                reason = str(error)
-            if reason is None:
-                continue
-            if not self.first_frame.is_set():
-                raise EncoderError(reason)
-            self._encoder_restarts += 1
-            self._on_event("warning", "encoder_restarted", f"camera {self.name}: {reason}; started again")
-            self._on_change()
-            if time.monotonic() - started > HEALTHY_S:
-                delays = backoff(first=0.05)
-            self._wanted.set()
-            await asyncio.sleep(next(delays))
-
-    async def _encode(self, settings: EncoderSettings) -> str | None:
-        """Runs one FFmpeg until it ends or fails (then why), or other settings are wanted (then None)."""
-        encoder = Encoder(self._settings.ffmpeg, settings, self._publish)
-        await encoder.start()
-        self._encoder = encoder
-        self._on_change()
-        try:
-            return await self._watch_encoder(encoder)
-        finally:
-            self._encoder = None
-            await asyncio.shield(encoder.stop())
-
-    async def _watch_encoder(self, encoder: Encoder) -> str | None:
-        ended = asyncio.ensure_future(encoder.wait())
-        wanted = asyncio.ensure_future(self._wanted.wait())
-        try:
-            while True:
-                await asyncio.wait((ended, wanted), timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
-                if ended.done():
-                    return ended.result()
-                if wanted.done():
-                    return None
-                if encoder.failed:
-                    return encoder.failed
-                if encoder.pending and time.monotonic() - encoder.last_output > STALL_S:
-                    return f"FFmpeg gave no frame for {STALL_S:g} s with {encoder.pending} waiting"
-        finally:
-            for task in (ended, wanted):
-                task.cancel()
-            await asyncio.gather(ended, wanted, return_exceptions=True)
 
     def _publish(self, encoder: Encoder, frame: EncodedFrame) -> None:
         now_ns = time.monotonic_ns()
@@ -235,7 +179,7 @@ class Pipeline:
     def _state(self) -> str:
         if not self.first_frame.is_set():
             return "starting"
-        if self._encoder is None:
+        if self._encoding.current is None:
             return "encoder_down"
         return "live" if self._capture.connected else "no_signal"
 
@@ -243,9 +187,13 @@ class Pipeline:
         rate = self._bitrate.per_second(now)
         return rate / 1000 if rate is not None else None
 
+    def _drops(self) -> dict[str, int]:
+        drops = {**self._capture.drops(), "encoder_failed": self._encoding.frames_lost}
+        return {reason: count for reason, count in drops.items() if count}
+
     def status(self, now: float) -> CameraStatus:
         """What this pipeline knows of itself; host and viewers are added by the app. `now` is monotonic."""
-        encoder = self._encoder_settings
+        encoder = self._encoding.settings
         encode = self._stages["encode"]
         stages = [
             Stage(name, window.mean(now), window.percentile(now, 95), window.max(now))
@@ -259,7 +207,7 @@ class Pipeline:
             fps=self._fps.per_second(now),
             frames_captured=self._capture.captured,
             frames_sent=self._frames_sent,
-            frames_dropped={reason: count for reason, count in self._capture.drops().items() if count},
+            frames_dropped=self._drops(),
             bitrate_asked_kbps=self._settings.bitrate / 1000,
             bitrate_kbps=self._kbps(now),
             bytes_sent=self._bytes_sent,

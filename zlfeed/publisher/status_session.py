@@ -100,12 +100,14 @@ class Session:
         hello = await self._hello()
         if isinstance(hello, Refusal):
             return hello
-        listener = Listener(self._host, hello)
-        self._hub.tell(self._welcome(), [listener])
+        welcome, listener = self._welcome(), Listener(self._host, hello)
         self._hub.tell_statuses(ask_statuses(self._source, self._hub), [listener])
         self._hub.listeners.add(listener)
         log.info("status_client_joined", client=peer(self._connection), kind=hello.kind[:32], name=hello.name[:64])
         try:
+            # Five minutes of history take milliseconds to encode, which frames on this loop must not wait for.
+            # What is told meanwhile waits in the outbox.
+            await self._write(await asyncio.to_thread(encode, welcome))
             async with asyncio.TaskGroup() as group:
                 sender = group.create_task(self._send(listener))
                 try:

@@ -48,9 +48,9 @@ class Headers(dict[str, str]):
     """Header fields, their names in lower case; of a field that comes twice the first counts."""
 
     def number(self, name: str) -> int | None:
-        """The field as a number, None when it is absent or no number."""
+        """The field as a number, None when it is absent or no number of at most 18 digits."""
         value = self.get(name, "").strip()
-        return int(value) if value.isascii() and value.isdigit() else None
+        return int(value) if re.fullmatch("[0-9]{1,18}", value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,11 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The URL's path without its slashes at either end, decoded."""
-        return unquote(urlsplit(self.url).path).strip("/")
+        """The URL's path without its slashes at either end, decoded; empty when the URL is none."""
+        try:
+            return unquote(urlsplit(self.url).path).strip("/")
+        except ValueError:  # such as brackets that do not close
+            return ""
 
     def encode(self) -> bytes:
         """The request as bytes."""
@@ -158,18 +161,23 @@ class Parser:
         return frame
 
     def _end_of_head(self) -> int | None:
-        match = re.search(rb"\r?\n\r?\n", self._buffer[:MAX_HEADER])
-        if match:
+        head = bytes(self._buffer[:MAX_HEADER])
+        line, newline, _ = head.partition(b"\n")
+        _check_start(line.removesuffix(b"\r"), whole=bool(newline))
+        if match := re.search(rb"\r?\n\r?\n", head):
             return match.end()
-        if len(self._buffer) >= MAX_HEADER:
+        if len(head) == MAX_HEADER:
             raise RtspError(413, f"a header of more than {MAX_HEADER} bytes")
-        # What cannot become a start line is refused at once, not after 8 KiB of it.
-        line, newline, _ = self._buffer.partition(b"\n")
-        if any(byte < 0x20 or byte > 0x7E for byte in line.rstrip(b"\r")):
-            raise RtspError(400, "binary data where a request should begin")
-        if newline and not _START_LINE.fullmatch(line.rstrip(b"\r").decode("ascii")) and not line.startswith(b"RTSP/"):
-            raise RtspError(400, "no RTSP start line")
         return None
+
+
+def _check_start(line: bytes, *, whole: bool) -> None:
+    """Refuses what is no start line, or cannot become one: at once, not after 8 KiB of it."""
+    if any(byte < 0x20 or byte > 0x7E for byte in line):
+        raise RtspError(400, "binary data where a request should begin")
+    text = line.decode("ascii")
+    if whole and not _START_LINE.fullmatch(text) and not _STATUS_LINE.fullmatch(text):
+        raise RtspError(400, f"start line {text[:80]!r}")
 
 
 def _parse_head(head: bytes) -> tuple[str, Headers]:
@@ -191,6 +199,5 @@ def _message(start: str, headers: Headers, body: bytes) -> Request | Response:
     if status := _STATUS_LINE.fullmatch(start):
         return Response(int(status[1]), headers, body, status[2] or "")
     line = _START_LINE.fullmatch(start)
-    if not line:
-        raise RtspError(400, f"start line {start[:80]!r}", headers.get("cseq"))
+    assert line, "checked by _check_start"
     return Request(line[1], line[2], headers, body, (int(line[3]), int(line[4])))

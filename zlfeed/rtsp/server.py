@@ -97,8 +97,9 @@ class RelayConnection(asyncio.Protocol):
         return reader.ports
 
     def idle(self, now: float) -> bool:
-        """Whether this client has had its time and set nothing up."""
-        return self._core.own is None and now - self.connected_at > SETUP_TIME_S
+        """Whether this client has had its time and never came to play."""
+        own = self._core.own
+        return now - self.connected_at > SETUP_TIME_S and (own is None or own not in self._relay.readers)
 
     def abort(self) -> None:
         """Closes without waiting for what is still to be sent."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from zlfeed.rtsp import sdp
@@ -37,6 +37,8 @@ class LiveStream:
             closed_frames=closed_frames,
         )
         self.readers: set[FrameReader] = set()
+        self.want_keyframe: Callable[[], None] = lambda: None
+        """Asks the encoder for a keyframe out of turn; set by who owns the encoder."""
         self.codec: Codec | None = None
         self._parameter_sets: list[bytes] = []
         self._gop: list[AccessUnit] = []
@@ -90,8 +92,12 @@ class LiveStream:
         return (self._gop[-1].captured_ns - self._gop[0].captured_ns) / 1e9
 
     def burst(self) -> list[AccessUnit]:
-        """The current GOP, drawn together, for a reader that joins now; empty when it is too long to catch up with."""
+        """The current GOP, drawn together, for a reader that joins now.
+
+        Empty when it is too long to catch up with; then a fresh keyframe is asked for.
+        """
         if self._gop_bytes > BURST_MAX_BYTES:
+            self.want_keyframe()
             return []
         return burst(self._gop)
 

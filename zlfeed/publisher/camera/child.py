@@ -27,7 +27,7 @@ class CameraChild:
     """The process that reads one source, its record pipe and its frames. stop() from any thread, the rest from one."""
 
     def __init__(self, request: Request) -> None:
-        """Starts the process and asks it to open the camera; waits for nothing."""
+        """Starts the process and asks it to open the camera; waits for nothing. Raises CameraError."""
         self.spec = request.spec
         self.opened: Opened | None = None
         self.captured = 0
@@ -53,9 +53,11 @@ class CameraChild:
                 pass_fds=() if self._handle.fd is None else (self._handle.fd,),
                 start_new_session=True,
             )
-        except BaseException:
+        except OSError as error:
             self._handle.close()
-            raise
+            raise CameraError(
+                f"no process could be started for the camera {self.spec.text}: {error.strerror}"
+            ) from None
         self.pid = self._process.pid
         assert self._process.stdin
         assert self._process.stdout
@@ -141,7 +143,10 @@ class CameraChild:
                 if not data:
                     self._readable.forget(fd)
             elif data:
-                self._take_in(data)
+                try:
+                    self._take_in(data)
+                except (OSError, ValueError) as error:
+                    self._failure = f"the pictures of the camera {self.spec.text} cannot be taken over: {error}"
             else:
                 self._ended = True
                 if self._failure is None:

@@ -32,7 +32,7 @@ class FileSource:
         """Opens the file and decodes its first picture. Raises CameraError."""
         self._name = request.spec.target
         self._path = _checked(request.spec.target)
-        self._capture: Capture = _open(self._path)
+        self._capture: Capture = _open(self._path, self._name)
         own_fps = sane_fps(self._capture.get(cv2.CAP_PROP_FPS))
         self._timeline = Timeline(own_fps)
         slower = request.fps is not None and (own_fps is None or request.fps < own_fps)
@@ -96,7 +96,7 @@ class FileSource:
         if self._capture.set(cv2.CAP_PROP_POS_FRAMES, 0) and self._capture.grab() and self._timestamp() == self._first:
             return
         self._capture.release()
-        self._capture = _open(self._path)
+        self._capture = _open(self._path, self._name)
         if not self._capture.grab():
             raise CameraError(f"{self._name} can no longer be read")
 
@@ -136,11 +136,11 @@ def why_not(name: str, error: OSError) -> str:
     return f"the file {name} cannot be read ({error.strerror})"
 
 
-def _open(path: str) -> Capture:
+def _open(path: str, name: str) -> Capture:
     capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise CameraError(
-            f"{path} holds no video that can be decoded: it is damaged, holds only sound, or is no video at all"
+            f"{name} holds no video that can be decoded: it is damaged, holds only sound, or is no video at all"
         )
     made: Capture = capture
     return made

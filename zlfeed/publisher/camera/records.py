@@ -77,13 +77,14 @@ class Unpacker:
         """The records that are complete with `data`. Raises ValueError for what is no record."""
         self._buffer += data
         while len(self._buffer) >= _HEADER.size:
-            kind, length, seq, wall_us, monotonic_ns = _HEADER.unpack_from(self._buffer)
+            number, length, seq, wall_us, monotonic_ns = _HEADER.unpack_from(self._buffer)
+            kind = Kind(number)
             end = _HEADER.size + length
             if len(self._buffer) < end:
                 return
             body = bytes(self._buffer[_HEADER.size : end])
             del self._buffer[:end]
-            match Kind(kind):
+            match kind:
                 case Kind.FRAME:
                     yield FrameInfo(seq, wall_us, monotonic_ns)
                 case Kind.OPENED:

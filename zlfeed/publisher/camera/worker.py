@@ -42,8 +42,9 @@ def main() -> None:
     except ZlfeedError as error:
         send(Failure(str(error)), True)
     except Exception as error:
-        traceback.print_exc()
-        send(Failure(f"the camera {request.spec.text} failed: {type(error).__name__}: {error}"), True)
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{os.path.basename(place.filename)}:{place.lineno}"
+        send(Failure(f"the camera {request.spec.text} failed: {type(error).__name__}: {error} ({where})"), True)
     # Not sys.exit: joining a decoder's or driver's threads may hang, and the kernel closes the device anyway.
     os._exit(0)
 

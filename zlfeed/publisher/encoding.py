@@ -1,0 +1,203 @@
+"""One encoder at work and a warm spare behind it: a crash, a change of settings or a wanted keyframe costs a frame.
+
+The spare has FFmpeg and its codec set up and has encoded one frame that nobody saw; the next it gets becomes a
+keyframe at once. While it waits it costs memory and no CPU.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from zlfeed import logs
+from zlfeed.errors import EncoderError
+from zlfeed.publisher.encoder import EncodedFrame, Encoder
+from zlfeed.publisher.ffmpeg import EncoderSettings
+from zlfeed.retry import backoff
+
+log = logs.get(__name__)
+
+STALL_S = 1.5
+"""An encoder that has frames and gives none for this long is replaced."""
+HEALTHY_S = 5.0
+KEYFRAME_INTERVAL_S = 1.0
+_WARM_S = 10.0
+_DRAIN_S = 0.2
+_POLL_S = 0.25
+
+
+class Encoding:
+    """Keeps `current` encoding as `want` asked last. `current` is read by the capture thread."""
+
+    def __init__(
+        self,
+        ffmpeg: Path,
+        on_frame: Callable[[Encoder, EncodedFrame], None],
+        on_restart: Callable[[str], None],
+    ) -> None:
+        self.current: Encoder | None = None
+        self.settings: EncoderSettings | None = None
+        self.frames_lost = 0
+        """Raw frames that an encoder took with it when it failed."""
+        self._ffmpeg = ffmpeg
+        self._on_frame = on_frame
+        self._on_restart = on_restart
+        self._spare: Encoder | None = None
+        self._first_frame = asyncio.Event()
+        self._settings_known = asyncio.Event()
+        self._news = asyncio.Event()
+        self._keyframe_wanted = False
+        self._last_swap = 0.0
+        self._generation: Encoder | None = None
+
+    def want(self, settings: EncoderSettings) -> None:
+        """Encode like this from now on; the change is made as soon as an encoder for it is warm."""
+        self.settings = settings
+        self._settings_known.set()
+        self._news.set()
+
+    def want_keyframe(self) -> None:
+        """A keyframe is wanted soon; at most one a second is made out of turn."""
+        self._keyframe_wanted = True
+        self._news.set()
+
+    async def run(self) -> None:
+        """Encodes until cancelled. Raises EncoderError when the first encoder gives no frame."""
+        await self._settings_known.wait()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_current())
+                tasks.create_task(self._keep_spare())
+        finally:
+            leaving = [encoder for encoder in (self.current, self._spare) if encoder is not None]
+            self.current = self._spare = None
+            await asyncio.shield(asyncio.gather(*(encoder.stop() for encoder in leaving)))
+
+    # ------------------------------------------------------------ the one at work
+
+    async def _keep_current(self) -> None:
+        delays = backoff(first=0.05)
+        while True:
+            began = time.monotonic()
+            reason = await self._encode()
+            if reason is None:
+                continue
+            if not self._first_frame.is_set():
+                raise EncoderError(reason)
+            self._on_restart(reason)
+            if time.monotonic() - began > HEALTHY_S:
+                delays = backoff(first=0.05)
+            if self._take_spare() is None:
+                await asyncio.sleep(next(delays))
+
+    async def _encode(self) -> str | None:
+        """Has one encoder at work until it fails (then why), or another has taken over (then None)."""
+        encoder = self.current
+        try:
+            if encoder is None:
+                assert self.settings is not None
+                encoder = Encoder(self._ffmpeg, self.settings, self._frame)
+                await encoder.start()
+                self.current = encoder
+            reason = await self._until_replaced(encoder)
+        except EncoderError as error:
+            return str(error)
+        if self.current is encoder:
+            self.current = None
+        if reason is not None:
+            self.frames_lost += encoder.pending
+        await self._retire(encoder, drain=reason is None)
+        return reason
+
+    async def _until_replaced(self, encoder: Encoder) -> str | None:
+        ended = asyncio.ensure_future(encoder.wait())
+        try:
+            while True:
+                news = asyncio.ensure_future(self._news.wait())
+                await asyncio.wait((ended, news), timeout=_POLL_S, return_when=asyncio.FIRST_COMPLETED)
+                news.cancel()
+                self._news.clear()
+                if ended.done():
+                    return ended.result()
+                if encoder.failed:
+                    return encoder.failed
+                if encoder.pending and time.monotonic() - max(encoder.last_output, encoder.oldest_pending) > STALL_S:
+                    return f"FFmpeg gave no frame for {STALL_S:g} s with {encoder.pending} waiting"
+                if self._swap_is_due(encoder) and self._take_spare():
+                    return None
+        finally:
+            ended.cancel()
+            await asyncio.gather(ended, return_exceptions=True)
+
+    def _swap_is_due(self, encoder: Encoder) -> bool:
+        if encoder.settings != self.settings:
+            return True
+        if not self._keyframe_wanted:
+            return False
+        return time.monotonic() - self._last_swap >= KEYFRAME_INTERVAL_S
+
+    def _take_spare(self) -> Encoder | None:
+        """The spare takes over, if there is one for the settings wanted; from the next raw frame on."""
+        spare = self._spare
+        if spare is None or spare.settings != self.settings or spare.ended:
+            return None
+        self._spare = None
+        self.current = spare
+        self._keyframe_wanted = False
+        self._last_swap = time.monotonic()
+        return spare
+
+    async def _retire(self, encoder: Encoder, *, drain: bool) -> None:
+        """Ends an encoder; one that worked well first gives what it still has."""
+        until = time.monotonic() + _DRAIN_S
+        while drain and encoder.pending and time.monotonic() < until:
+            await asyncio.sleep(0.01)
+        await asyncio.shield(encoder.stop())
+
+    def _frame(self, encoder: Encoder, frame: EncodedFrame) -> None:
+        # Once an encoder has taken over, what its predecessor still gives would be pictures out of order.
+        if encoder is not self._generation:
+            if self._generation is not None and encoder is not self.current:
+                return
+            self._generation = encoder
+            self._first_frame.set()
+        self._on_frame(encoder, frame)
+
+    # ------------------------------------------------------------ the spare
+
+    async def _keep_spare(self) -> None:
+        await self._first_frame.wait()
+        delays = backoff(first=0.5, ceiling=30.0)
+        while True:
+            spare = self._spare
+            if spare is not None and (spare.ended or spare.settings != self.settings):
+                self._spare = None
+                await asyncio.shield(spare.stop())
+            if self._spare is None:
+                if await self._make_spare():
+                    delays = backoff(first=0.5, ceiling=30.0)
+                    self._news.set()
+                else:
+                    await asyncio.sleep(next(delays))
+            await asyncio.sleep(_POLL_S)
+
+    async def _make_spare(self) -> bool:
+        assert self.settings is not None
+        spare = Encoder(self._ffmpeg, self.settings, self._frame, warm=True)
+        ready = False
+        try:
+            await spare.start()
+            ready = await spare.warm_up(_WARM_S)
+        except EncoderError as error:
+            log.warning("spare_encoder_failed", error=str(error))
+            return False
+        finally:
+            if not ready:
+                await asyncio.shield(spare.stop())
+        if ready:
+            self._spare = spare
+        else:
+            log.warning("spare_encoder_failed", lines=spare.log_lines()[-3:])
+        return ready
