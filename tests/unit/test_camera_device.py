@@ -1,0 +1,231 @@
+"""Devices: a stand-in where a camera would have to be plugged in, the real thing for every error that can be caused."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from zlfeed.errors import CameraError
+from zlfeed.publisher.camera import opencv, v4l2
+from zlfeed.publisher.camera.device import fourcc_text, open_device, read_device
+from zlfeed.publisher.camera.file import why_not
+from zlfeed.publisher.camera.holders import holders
+from zlfeed.publisher.camera.records import Request
+from zlfeed.publisher.camera.source import CameraSpec
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2")
+MJPG, YUYV = (float(cv2.VideoWriter.fourcc(*name)) for name in ("MJPG", "YUYV"))
+
+
+class Webcam:
+    """A USB camera as cv2.VideoCapture shows it: it takes what it knows and reports what it took."""
+
+    def __init__(
+        self, *, formats: tuple[float, ...] = (MJPG, YUYV), max_fps: float = 30.0, pictures: int = 100
+    ) -> None:
+        self.asked: list[tuple[int, float]] = []
+        self._formats, self._max_fps, self._left = formats, max_fps, pictures
+        self._size, self._fourcc, self._fps = (640, 480), formats[-1], max_fps
+        self._at = time.monotonic()
+
+    def isOpened(self) -> bool:
+        return True
+
+    def set(self, prop: int, value: float, /) -> bool:
+        self.asked.append((prop, value))
+        if prop == cv2.CAP_PROP_FOURCC and value in self._formats:
+            self._fourcc = value
+        elif prop == cv2.CAP_PROP_FRAME_WIDTH and value >= 1280:
+            self._size = (1280, 720)
+        elif prop == cv2.CAP_PROP_FPS:
+            self._fps = self._max_fps
+        return True
+
+    def get(self, prop: int, /) -> float:
+        return {cv2.CAP_PROP_FOURCC: self._fourcc, cv2.CAP_PROP_FPS: self._fps}.get(prop, 0.0)
+
+    def grab(self) -> bool:
+        self._left -= 1
+        self._at += 1 / self._max_fps
+        time.sleep(max(0.0, self._at - time.monotonic()))
+        return self._left >= 0
+
+    def retrieve(self) -> tuple[bool, Any]:
+        return True, np.full((self._size[1], self._size[0], 3), 60, np.uint8)
+
+    def release(self) -> None: ...
+
+
+def request(size: tuple[int, int] | None = None, fps: float | None = None, target: str = "0") -> Request:
+    return Request(CameraSpec("cam", "device", target), size, fps)
+
+
+def test_motion_jpeg_is_asked_for_before_the_size() -> None:
+    camera = Webcam()
+    source = read_device(request((1280, 720)), lambda: camera, "/dev/video0", "Webcam C1")
+    assert camera.asked[0] == (cv2.CAP_PROP_FOURCC, MJPG)
+    assert (source.opened.width, source.opened.height, source.opened.fps) == (1280, 720, 30.0)
+    assert source.opened.description == "Webcam C1 (/dev/video0) 1280x720 MJPG at 30 fps"
+
+
+def test_what_the_camera_gives_counts_not_what_was_asked() -> None:
+    source = read_device(request((640, 360)), lambda: Webcam(formats=(YUYV,)), "/dev/video0", "")
+    assert (source.opened.width, source.opened.height) == (640, 360)
+    assert source.opened.description == "/dev/video0 640x480 YUYV at 30 fps, scaled from 640x480"
+
+
+def test_a_camera_that_is_too_fast_is_thinned_out() -> None:
+    camera = Webcam(max_fps=100, pictures=100)
+    source = read_device(request(fps=20), lambda: camera, "/dev/video0", "")
+    assert source.opened.fps == 20
+    into = np.empty((720, 640), np.uint8)
+    stamps = [source.read(into) for _ in range(8)]
+    assert (stamps[-1].monotonic_ns - stamps[0].monotonic_ns) / 1e9 / 7 == pytest.approx(0.05, rel=0.3)
+    assert abs(stamps[-1].wall_us - time.time() * 1e6) < 1e6
+
+
+def test_a_camera_that_stops_says_so() -> None:
+    source = read_device(request(), lambda: Webcam(pictures=2), "/dev/video0", "")
+    into = np.empty((720, 640), np.uint8)
+    source.read(into)
+    with pytest.raises(CameraError, match="/dev/video0 gives no picture"):
+        source.read(into)
+
+
+def test_a_camera_that_another_program_holds_names_it(tmp_path: Path) -> None:
+    held = tmp_path / "video0"
+    held.touch()
+    with holding(held) as holder, pytest.raises(CameraError, match=rf"held by PID {holder} \(.+\): end that"):
+        read_device(request(), lambda: Webcam(pictures=0), str(held), "")
+
+
+class holding:
+    """Another process that has a file open."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> int:
+        with self._path.open() as file:
+            self._process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=file)
+        return self._process.pid
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(b"\n", timeout=20)
+
+
+@linux
+def test_the_holder_of_a_file_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "held"
+    path.touch()
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    assert holders(str(path)) == []
+    with path.open(), holding(path) as pid:
+        assert [holder.pid for holder in holders(str(link))] == [pid], "this process is left out"
+
+
+@linux
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("97", "there is no camera /dev/video97: .*--camera"),
+        ("/dev/null", "/dev/null is no camera"),
+        ("/dev/v4l/by-id/none", "there is no camera /dev/v4l/by-id/none"),
+    ],
+)
+def test_what_is_no_camera_is_refused_in_one_sentence(target: str, says: str) -> None:
+    with pytest.raises(CameraError, match=says):
+        open_device(request(target=target))
+
+
+@linux
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (PermissionError(13, "x"), "usermod -aG video"),
+        (OSError(16, "x"), "in use by another"),
+        (OSError(5, "I/O"), "I/O"),
+    ],
+)
+def test_what_the_system_refuses_gets_a_cure(
+    error: OSError, says: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(CameraError, match=says):
+        v4l2.query(str(tmp_path / "video0"))
+
+
+def test_a_file_that_may_not_be_read_gets_a_cure() -> None:
+    assert "chmod" in why_not("clip.mp4", PermissionError(13, "Permission denied"))
+    assert "Input/output" in why_not("clip.mp4", OSError(5, "Input/output error"))
+
+
+def capability(flags: int, own: int) -> bytes:
+    return struct.pack("16s32s32sIII12x", b"uvcvideo\0rest", "Käm 1".encode(), b"usb-1", 0x61200, flags, own)
+
+
+def test_a_capability_is_read_for_the_node_not_for_the_whole_device() -> None:
+    assert v4l2.parse_capability(capability(0x84A00001, 0x04200001)) == ("uvcvideo", "Käm 1", True)
+    assert not v4l2.parse_capability(capability(0x84A00001, 0x04A00000)).captures, "a metadata node"
+    assert v4l2.parse_capability(capability(0x00000001, 0)).captures, "before device_caps there were whole ones only"
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Callable[..., None]:
+    """Adds video devices to a made-up /dev and /sys."""
+    (tmp_path / "dev").mkdir()
+
+    def add(number: int, driver: str, index: int = 0) -> None:
+        (tmp_path / "dev" / f"video{number}").touch()
+        about = tmp_path / "sys" / f"video{number}"
+        (about / "device").mkdir(parents=True)
+        (about / "index").write_text(f"{index}\n")
+        (tmp_path / "drivers" / driver).mkdir(parents=True, exist_ok=True)
+        (about / "device" / "driver").symlink_to(tmp_path / "drivers" / driver)
+
+    return add
+
+
+@linux
+def test_auto_tries_cameras_first_and_leaves_out_what_is_none(machine: Callable[..., None], tmp_path: Path) -> None:
+    machine(10, "bcm2835-codec")
+    machine(0, "unicam")
+    machine(2, "uvcvideo", 1)
+    machine(11, "uvcvideo")
+    machine(1, "uvcvideo")
+    (tmp_path / "dev" / "video-cam").touch()
+    found = v4l2.candidates(CameraSpec("cam", "auto", ""), tmp_path / "dev", tmp_path / "sys")
+    assert [Path(spec.target).name for spec in found] == ["video1", "video11", "video2"]
+    assert {(spec.name, spec.kind) for spec in found} == {("cam", "device")}
+
+
+@linux
+def test_auto_without_a_device_names_the_test_picture(tmp_path: Path) -> None:
+    with pytest.raises(CameraError, match="--camera test"):
+        v4l2.candidates(CameraSpec("cam", "auto", ""), tmp_path, tmp_path)
+
+
+def test_a_pixel_format_is_four_letters_or_nothing() -> None:
+    assert fourcc_text(MJPG) == "MJPG"
+    assert [fourcc_text(v) for v in (0.0, -1.0, 1e12, 3.0)] == ["", "", "", ""]
+
+
+def test_an_opencv_without_its_libraries_names_the_packages() -> None:
+    error = ImportError("libGL.so.1: cannot open shared object file: No such file or directory")
+    assert "apt install libgl1 libglib2.0-0" in opencv.missing_sentence(error)
+    assert "libglib2.0-0t64" in opencv.missing_sentence(error)
+    assert "pip install" in opencv.missing_sentence(ImportError("No module named 'cv2'"))
