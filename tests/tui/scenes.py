@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from zlfeed.clock import Estimate
 from zlfeed.model import (
@@ -222,6 +222,7 @@ class Scripted:
         self.state = state
         self.after_s = after_s
         self.sent: list[tuple[str, ClientMessage]] = []
+        self.on_news: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
         """Nothing more comes."""

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -29,9 +30,14 @@ from zlfeed.monitor.snapshot import Snapshot
 from zlfeed.monitor.themes import DARK, THEMES, Palette
 from zlfeed.monitor.views import log as log_view
 
+NEWS_DELAY_S = 0.04
+"""News that come together are drawn together."""
+
 
 class Source(Protocol):
     """Where snapshots come from: `Feeds`, or a scripted one in tests."""
+
+    on_news: Callable[[], None]
 
     async def run(self) -> None:
         """Keeps the figures coming until cancelled; raises StartError when there will be none."""
@@ -74,6 +80,7 @@ class MonitorApp(App[None]):
         self.duration_s = duration_s
         self.session = Session(readonly=readonly)
         self.failure: StartError | None = None
+        self._looking = False
         if self.no_color:
             # Textual answers NO_COLOR with greys; those are colours too.
             self._filters = [NoColor() if isinstance(f, Monochrome) else f for f in self._filters]
@@ -91,6 +98,7 @@ class MonitorApp(App[None]):
         self.theme = DARK.name
         self._catch_signals()
         self.push_screen(CameraScreen(self.session))
+        self.source.on_news = self._look_soon
         self.run_worker(self._follow(), name="feeds", exit_on_error=False)
         self.set_interval(1 / self.refresh_hz, self.refresh_figures)
         if self.duration_s is not None:
@@ -126,6 +134,16 @@ class MonitorApp(App[None]):
             if first and len(self.session.snapshot.hosts) > 1 and isinstance(self.screen, CameraScreen):
                 self.push_screen(OverviewScreen(self.session))
         self.redraw()
+
+    def _look_soon(self) -> None:
+        """Looks once for all the news of this moment."""
+        if not self._looking:
+            self._looking = True
+            self.set_timer(NEWS_DELAY_S, self._look)
+
+    def _look(self) -> None:
+        self._looking = False
+        self.refresh_figures()
 
     def redraw(self) -> None:
         """Draws every screen that can be seen."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import zlfeed
 from zlfeed.clock import monotonic_us
 from zlfeed.errors import StartError
-from zlfeed.model import ClientMessage, Hello, ServerMessage
+from zlfeed.model import CameraStatus, ClientMessage, Hello, Pong, ServerMessage
 from zlfeed.monitor.health import Thresholds
 from zlfeed.monitor.snapshot import Snapshot
 from zlfeed.monitor.state import MonitorState
@@ -30,6 +30,8 @@ class Feeds:
         self, urls: Sequence[str], greeting: Hello, *, timeout_s: float, limits: Thresholds | None = None
     ) -> None:
         self.state = MonitorState(urls, limits)
+        self.on_news: Callable[[], None] = lambda: None
+        """Called when there is something that should not wait for the next look: anything but a camera's figures."""
         self._clients = {
             url: StatusClient(
                 url,
@@ -65,12 +67,25 @@ class Feeds:
         except StartError as error:
             self._refusals.append(str(error))
             self.state.on_refused(url, str(error), self._time_us(url))
+            self.on_news()
 
     def _on_message(self, url: str, message: ServerMessage) -> None:
+        before = self._known(url, message)
         self.state.on_message(url, message, monotonic_us() / 1e6)
+        if not isinstance(message, Pong) and (before is None or self._known(url, message) != before):
+            self.on_news()
+
+    def _known(self, url: str, message: ServerMessage) -> tuple[str, bool] | None:
+        """What of a camera makes a status news when it changes; None for all other messages."""
+        if not isinstance(message, CameraStatus):
+            return None
+        camera = self.state.hosts[url].cameras.get(message.camera)
+        status = camera.status if camera else None
+        return (status.state, status.is_connected) if status else ("", False)
 
     def _on_link(self, url: str, link: LinkState) -> None:
         self.state.on_link(url, link, monotonic_us() / 1e6, self._time_us(url))
+        self.on_news()
 
     def _time_us(self, url: str) -> int:
         """The publisher's time, so that the log's lines stand in one order; ours while its is not known."""

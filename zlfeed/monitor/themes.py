@@ -94,6 +94,7 @@ class Palette:
             "stale": background.blend(text, 0.42),
             "accent": color("accent"),
             "link": color("primary"),
+            "key": color("accent"),
             "text": text,
         }
         self._background = background
@@ -114,7 +115,7 @@ class Palette:
             ink = self.colors["text"] if role in ("tab-on", "banner-calm") or "@" in role else self._background
             return Style(color=ink.rich_color, bgcolor=ground.rich_color, bold=not role.startswith("on-stage-"))
         found = self.colors.get({"strong": "text", "title": "text", "tab": "dim"}.get(role, role), self.colors["text"])
-        bold = role in ("good", "warn", "bad", "strong", "title")
+        bold = role in ("good", "warn", "bad", "strong", "title", "key")
         return Style(color=found.rich_color, bold=bold, underline=role == "link")
 
     def _shade(self, role: str) -> Color:

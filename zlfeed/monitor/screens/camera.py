@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer
 
 from zlfeed.monitor.lines import Line, Span
 from zlfeed.monitor.screens.base import View
 from zlfeed.monitor.views import cards, graphs, top, way
 from zlfeed.monitor.views.common import field
 from zlfeed.monitor.widgets.canvas import Canvas
+from zlfeed.monitor.widgets.key_bar import KeyBar
 from zlfeed.monitor.widgets.log_pane import LogPane
 
 LARGE = (("latency", "rate"), ("bitrate", "cpu"))
@@ -36,7 +36,7 @@ class CameraScreen(View):
                 yield Canvas(session, self._facts, id="facts")
                 yield LogPane(session, id="log")
             yield Canvas(session, self._cards, id="cards")
-        yield Footer(show_command_palette=False)
+        yield KeyBar(self.session)
 
     def _hero(self, cells: int, rows: int) -> Sequence[Line]:
         camera = self.session.camera

@@ -6,12 +6,13 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from zlfeed.monitor.screens.base import View
 from zlfeed.monitor.session import Session
 from zlfeed.monitor.views.log import Filter
 from zlfeed.monitor.widgets.canvas import Canvas
+from zlfeed.monitor.widgets.key_bar import KeyBar
 from zlfeed.monitor.widgets.log_pane import LogPane
 
 
@@ -33,7 +34,7 @@ class LogScreen(View):
         yield Canvas(self.session, self.banner, id="banner")
         yield LogPane(self.session, id="log")
         yield Input(self.session.filter.words, placeholder="words to find", id="find", compact=True)
-        yield Footer(show_command_palette=False)
+        yield KeyBar(self.session)
 
     def on_mount(self) -> None:
         """Begins with the search when it was asked for."""

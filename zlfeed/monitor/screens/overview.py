@@ -9,7 +9,6 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widgets import Footer
 
 from zlfeed.monitor.lines import Line, Span, framed
 from zlfeed.monitor.screens.base import View
@@ -17,6 +16,7 @@ from zlfeed.monitor.session import Session
 from zlfeed.monitor.snapshot import HostView
 from zlfeed.monitor.views import overview as view
 from zlfeed.monitor.widgets.canvas import Canvas
+from zlfeed.monitor.widgets.key_bar import KeyBar
 from zlfeed.monitor.widgets.log_pane import LogPane
 
 
@@ -112,7 +112,7 @@ class OverviewScreen(View):
         yield Canvas(self.session, self.banner, id="banner")
         yield Table(self.session, id="table")
         yield LogPane(self.session, id="log")
-        yield Footer(show_command_palette=False)
+        yield KeyBar(self.session)
 
     @property
     def about_one_camera(self) -> bool:
