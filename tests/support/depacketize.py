@@ -38,7 +38,7 @@ class Picture:
 
 
 class Depacketizer:
-    """Puts NAL units and pictures together; asserts that the sequence has no gap and timestamps change at markers only."""
+    """Puts NAL units and pictures together, counts gaps, and asserts that timestamps change at markers only."""
 
     def __init__(self, codec: str) -> None:
         self.codec = codec

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,7 +82,7 @@ def test_sequence_and_timestamp_go_round() -> None:
 def test_timestamps_rise_strictly_whatever_the_capture_times(times: list[int]) -> None:
     rtp = stream()
     stamps = [packetize(rtp, "h264", [b"\x41a"], captured_ns=when).timestamp for when in times]
-    assert all(before < after for before, after in zip(stamps, stamps[1:], strict=False))
+    assert all(before < after for before, after in itertools.pairwise(stamps))
 
 
 def test_the_timestamp_is_the_capture_time() -> None:
@@ -100,7 +102,7 @@ def test_a_burst_is_the_gop_one_millisecond_apart_and_ends_with_the_newest_as_it
     units = gop(20, base)
     drawn = burst(units)
     assert drawn[-1] is units[-1]
-    steps = [(b.timestamp - a.timestamp) & 0xFFFFFFFF for a, b in zip(drawn, drawn[1:], strict=False)]
+    steps = [(b.timestamp - a.timestamp) & 0xFFFFFFFF for a, b in itertools.pairwise(drawn)]
     assert steps == [CLOCK_RATE // 1000] * 19
     for before, after in zip(units, drawn, strict=True):
         was, now = map(parse_rtp, before.packets), map(parse_rtp, after.packets)
