@@ -161,13 +161,16 @@ def _landscape(width: int, height: int) -> Picture:
         ridge = np.full(width, base, np.float32)
         for wave in range(1, 24):
             ridge += swing / wave * rng.uniform(0.4, 1) * np.sin(2 * np.pi * (wave * x + rng.uniform()))
-        depth = y - ridge
-        shade = np.clip(1.15 - depth * 1.6, 0.5, 1.15)[:, :, None]
-        hill = np.array(colour, np.float32) * shade + (grain * rough * 0.7)[:, :, None]
+        first = max(0, int(ridge.min() * height) - 1)
+        depth = y[first:] - ridge
+        shade = np.clip(1.15 - depth * 1.6, 0.5, 1.15)
+        texture = grain[first:] * np.float32(rough * 0.7)
         # The edge is soft over one pixel, as through a lens.
-        cover = np.clip(depth * height + 0.5, 0, 1)[:, :, None]
-        picture += (hill - picture) * cover
-    return np.asarray(np.clip(picture, 0, 255), np.uint8)
+        cover = np.clip(depth * height + 0.5, 0, 1)
+        for channel, value in enumerate(colour):
+            below = picture[first:, :, channel]
+            below += (shade * np.float32(value) + texture - below) * cover
+    return np.asarray(np.clip(picture, 0, 255, out=picture), np.uint8)
 
 
 def _disc(side: int) -> Field:
