@@ -318,6 +318,7 @@ async def test_each_error_of_the_source_costs_that_message_only() -> None:
 async def test_a_status_that_does_not_fit_costs_that_camera_only() -> None:
     source = Source([CameraStatus("broken", -5), CameraStatus("front", 1)])
     async with publisher(source) as server, client(server) as someone:
+        assert isinstance(await someone.next(), Welcome)
         assert [(await someone.find(CameraStatus)).camera for _ in range(2)] == ["front", "front"]
 
 

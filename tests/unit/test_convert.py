@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zlfeed import model
-from zlfeed.model import CameraStatus, Event, Hello, Latency, Message, ViewerReport
+from zlfeed.model import CameraStatus, Event, Hello, Latency, Message, ViewerReport, Welcome
 from zlfeed.wire import zlfeed_pb2
 from zlfeed.wire.convert import _BODIES, ProtocolError, UnknownMessage, VersionError, decode, encode
 
@@ -126,13 +126,18 @@ def test_a_body_of_a_newer_zlfeed_may_be_skipped() -> None:
         CameraStatus("front", -1),
         CameraStatus("front", 1, width=2**40),
         CameraStatus("front", 1, frames_dropped={"queue": "many"}),  # type: ignore[dict-item]
-        Event(1, "info", "code", "\ud800"),
+        Welcome("pi", "0", cameras=("front",)),  # type: ignore[arg-type]
     ],
-    ids=["negative", "too wide", "no number", "lone surrogate"],
+    ids=["negative", "too wide", "no number", "no record"],
 )
 def test_a_record_that_does_not_fit_is_named(record: Message) -> None:
     with pytest.raises(ProtocolError, match=type(record).__name__):
         encode(record)
+
+
+def test_text_that_is_no_unicode_costs_its_bad_characters_only() -> None:
+    name = b"clip-\xff-\xc3\xa9.mp4".decode(errors="surrogateescape")
+    assert decode(encode(Event(1, "info", "code", name))) == Event(1, "info", "code", "clip-?-é.mp4")
 
 
 def test_something_that_is_no_message_is_refused() -> None:

@@ -63,22 +63,15 @@ class Hub:
     def tell(self, message: ServerMessage, listeners: Iterable[Listener]) -> None:
         """Puts the message into the outboxes. One that cannot be encoded is logged, and lost."""
         to = tuple(listeners)
-        if not to:
-            return
-        try:
-            data = encode(message)
-        except ProtocolError as error:
-            self.grumble("status_message_unfit", error=str(error))
-            return
-        for listener in to:
-            if listener.outbox.put(data):
-                self.messages_dropped += 1
-                self.grumble("status_messages_dropped", client=listener.host, dropped=self.messages_dropped)
+        if to and (data := self._encoded(message)) is not None:
+            self._put(data, to)
 
     def tell_event(self, event: Event) -> None:
         """Tells everybody, and keeps it for those who come later."""
-        self.history.add_event(event)
-        self.tell(event, self.listeners)
+        data = self._encoded(event)
+        if data is not None:
+            self.history.add_event(event)
+            self._put(data, self.listeners)
 
     def tell_statuses(self, statuses: Sequence[CameraStatus], listeners: Iterable[Listener]) -> None:
         """Tells those who want to hear of the camera; what was dropped so far is written into the status here."""
@@ -86,3 +79,16 @@ class Hub:
         for status in statuses:
             stamped = replace(status, status_messages_dropped=self.messages_dropped)
             self.tell(stamped, (listener for listener in to if listener.wants(status.camera)))
+
+    def _encoded(self, message: ServerMessage) -> bytes | None:
+        try:
+            return encode(message)
+        except ProtocolError as error:
+            self.grumble("status_message_unfit", error=str(error))
+            return None
+
+    def _put(self, data: bytes, listeners: Iterable[Listener]) -> None:
+        for listener in listeners:
+            if listener.outbox.put(data):
+                self.messages_dropped += 1
+                self.grumble("status_messages_dropped", client=listener.host, dropped=self.messages_dropped)

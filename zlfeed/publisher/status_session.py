@@ -100,14 +100,14 @@ class Session:
         hello = await self._hello()
         if isinstance(hello, Refusal):
             return hello
-        welcome, listener = self._welcome(), Listener(self._host, hello)
+        listener, welcome = Listener(self._host, hello), self._welcome()
         self._hub.tell_statuses(ask_statuses(self._source, self._hub), [listener])
         self._hub.listeners.add(listener)
         log.info("status_client_joined", client=peer(self._connection), kind=hello.kind[:32], name=hello.name[:64])
         try:
             # Five minutes of history take milliseconds to encode, which frames on this loop must not wait for.
             # What is told meanwhile waits in the outbox.
-            await self._write(await asyncio.to_thread(encode, welcome))
+            await self._write(await asyncio.to_thread(self._encoded, welcome))
             async with asyncio.TaskGroup() as group:
                 sender = group.create_task(self._send(listener))
                 try:
@@ -144,8 +144,18 @@ class Session:
             welcome = self._source.welcome(plain_host((self._connection.local_address or ("",))[0]))
         except Exception as error:
             self._hub.grumble("status_welcome_failed", error=repr(error))
-            welcome = Welcome(socket.gethostname(), __version__, time_us=self._wall_us())
+            welcome = self._bare_welcome()
         return replace(welcome, history=self._hub.history.points, events=self._hub.history.events)
+
+    def _bare_welcome(self) -> Welcome:
+        return Welcome(socket.gethostname(), __version__, time_us=self._wall_us())
+
+    def _encoded(self, welcome: Welcome) -> bytes:
+        try:
+            return encode(welcome)
+        except ProtocolError as error:
+            self._hub.grumble("status_message_unfit", error=str(error))
+            return encode(self._bare_welcome())
 
     # ------------------------------------------------------------ out
 

@@ -10,8 +10,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Mapping
-from types import UnionType
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from google.protobuf.message import DecodeError
 from google.protobuf.message import Message as WireMessage
@@ -37,18 +36,38 @@ class UnknownMessage(ProtocolError):
     """A message of this version with a body that we do not know: a newer peer's, which callers may skip."""
 
 
-def _records() -> dict[str, type[Any]]:
-    found = (value for value in vars(model).values() if isinstance(value, type) and dataclasses.is_dataclass(value))
-    return {record.__name__: record for record in found}
+class _Shape(NamedTuple):
+    """How a record and its message correspond, field by field."""
+
+    record: type[Any]
+    wire: type[WireMessage]
+    plain: tuple[str, ...]  # scalars, and maps and sequences of scalars
+    single: tuple[str, ...]  # other records
+    several: tuple[str, ...]  # sequences of other records
+    optional: frozenset[str]  # those of `plain` that may be None
 
 
-def _bodies(messages: UnionType) -> dict[type[Any], str]:
-    """Each message's field in the Envelope: CameraStatus → camera_status."""
-    return {kind: re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower() for kind in get_args(messages)}
+def _shape(record: type[Any]) -> _Shape:
+    wire = getattr(zlfeed_pb2, record.__name__)
+    plain: list[str] = []
+    single: list[str] = []
+    several: list[str] = []
+    for field in wire.DESCRIPTOR.fields:
+        if field.message_type is None or field.message_type.GetOptions().map_entry:
+            plain.append(field.name)
+        else:
+            (several if field.is_repeated else single).append(field.name)
+    optional = frozenset(field.name for field in wire.DESCRIPTOR.fields if field.has_presence)
+    return _Shape(record, wire, tuple(plain), tuple(single), tuple(several), optional)
 
 
-_RECORDS = _records()
-_BODIES = _bodies(Message)
+_SHAPES = {
+    record.__name__: _shape(record)
+    for record in vars(model).values()
+    if isinstance(record, type) and dataclasses.is_dataclass(record)
+}
+_BODIES = {kind: re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower() for kind in get_args(Message)}
+"""Each message's field in the Envelope: CameraStatus → camera_status."""
 
 
 def encode(message: Message) -> bytes:
@@ -56,11 +75,10 @@ def encode(message: Message) -> bytes:
     body = _BODIES.get(type(message))
     if body is None:
         raise ProtocolError(f"a {type(message).__name__} is no message of the status protocol")
-    envelope = zlfeed_pb2.Envelope(version=PROTOCOL_VERSION)
     try:
-        _fill(getattr(envelope, body), message)
-        return envelope.SerializeToString()
-    except (TypeError, ValueError, AttributeError) as error:
+        wire: Any = {body: _to_wire(message)}
+        return zlfeed_pb2.Envelope(version=PROTOCOL_VERSION, **wire).SerializeToString()
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
         raise ProtocolError(f"a {type(message).__name__} does not fit the protocol: {error}") from error
 
 
@@ -80,46 +98,43 @@ def decode(data: bytes) -> Message:
     body = envelope.WhichOneof("body")
     if body is None:
         raise UnknownMessage("a message of a kind that this version of zlfeed does not know")
-    record: Message = _read(getattr(envelope, body))
+    record: Message = _from_wire(getattr(envelope, body))
     return record
 
 
-def _fill(target: WireMessage, record: Any) -> None:
-    """Copies the record's fields into the message."""
-    target.SetInParent()
-    for field in target.DESCRIPTOR.fields:
-        value = getattr(record, field.name)
-        if value is None or (isinstance(value, float) and not math.isfinite(value)):
-            continue
-        if isinstance(value, Mapping):
-            getattr(target, field.name).update(value)
-        elif field.is_repeated:
-            items = getattr(target, field.name)
-            if field.message_type is None:
-                items.extend(value)
-            else:
-                for item in value:
-                    _fill(items.add(), item)
-        elif field.message_type is not None:
-            _fill(getattr(target, field.name), value)
+def _to_wire(record: Any) -> WireMessage:
+    shape = _SHAPES[type(record).__name__]
+    values: dict[str, Any] = {}
+    for name in shape.plain:
+        value = getattr(record, name)
+        if isinstance(value, float):
+            if math.isfinite(value):
+                values[name] = value
+        elif isinstance(value, str) and not value.isascii():
+            # A file name may hold bytes that are no UTF-8; the message around it must not be lost for them.
+            values[name] = value.encode(errors="replace").decode()
+        elif value is not None:
+            values[name] = value
+    for name in shape.single:
+        if (value := getattr(record, name)) is not None:
+            values[name] = _to_wire(value)
+    for name in shape.several:
+        values[name] = [_to_wire(item) for item in getattr(record, name)]
+    return shape.wire(**values)
+
+
+def _from_wire(message: WireMessage) -> Any:
+    shape = _SHAPES[message.DESCRIPTOR.name]
+    values: dict[str, Any] = {}
+    for name in shape.plain:
+        value = getattr(message, name)
+        if isinstance(value, str | bytes | int | float):
+            absent = name in shape.optional and not message.HasField(name)
+            values[name] = None if absent or (isinstance(value, float) and not math.isfinite(value)) else value
         else:
-            setattr(target, field.name, value)
-
-
-def _read(message: WireMessage) -> Any:
-    """The record that the message holds."""
-    kind = _RECORDS[message.DESCRIPTOR.name]
-    return kind(**{field.name: _value(message, field) for field in message.DESCRIPTOR.fields})
-
-
-def _value(message: WireMessage, field: Any) -> Any:
-    value = getattr(message, field.name)
-    if field.is_repeated:
-        if isinstance(value, Mapping):
-            return dict(value)
-        return tuple(value) if field.message_type is None else tuple(_read(item) for item in value)
-    if field.has_presence and not message.HasField(field.name):
-        return None
-    if field.message_type is not None:
-        return _read(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+            values[name] = dict(value) if isinstance(value, Mapping) else tuple(value)
+    for name in shape.single:
+        values[name] = _from_wire(getattr(message, name)) if message.HasField(name) else None
+    for name in shape.several:
+        values[name] = tuple(_from_wire(item) for item in getattr(message, name))
+    return shape.record(**values)
