@@ -41,7 +41,7 @@ def test_latency_is_by_the_publishers_clock_however_far_it_is_off() -> None:
         assert feed.picture(40_000 + i * INTERVAL, 5_000 + i) == pytest.approx(5 + i / 1000)
     figures = feed.stats.second(1_040_000, WALL + 1_040_000, feed.estimate)
     assert figures.latency_ms is not None
-    assert figures.latency_ms.p50 == pytest.approx(5.014)
+    assert figures.latency_ms.p50 == pytest.approx(5.015)
     assert figures.latency_ms.max == pytest.approx(5.029)
     assert figures.latency_error_ms == pytest.approx(0.2)
     assert figures.clock_offset_ms == pytest.approx(3_600_000)
@@ -71,9 +71,8 @@ def test_the_pictures_of_the_burst_stay_out_of_latency_and_fps() -> None:
     figures = feed.stats.summary(1_010_000, WALL, feed.estimate)
     assert figures.frames == 59
     assert figures.latency_ms is not None
-    assert figures.latency_ms.max is not None
-    assert figures.latency_ms.max <= 100
-    assert figures.fps == pytest.approx(31, abs=1.5)
+    assert figures.latency_ms.max == 4.0
+    assert figures.fps == pytest.approx(30, abs=0.1)
     assert figures.first_picture_ms == 10.0
     assert figures.live_ms == 38.0
 
@@ -88,7 +87,7 @@ def test_pictures_before_the_first_estimate_are_judged_by_it() -> None:
     figures = feed.stats.second(1_000_000, WALL, feed.estimate)
     assert figures.live_ms == 20.0
     assert figures.latency_ms is not None
-    assert (figures.latency_ms.p50, figures.latency_ms.max) == (5.0, 6.0)
+    assert figures.latency_ms.max == 6.0
 
 
 def test_without_an_estimate_the_youngest_picture_shows_which_were_old() -> None:

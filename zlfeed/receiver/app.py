@@ -18,19 +18,17 @@ from zlfeed import __version__, logs, tokens
 from zlfeed.clock import monotonic_us
 from zlfeed.config import Settings
 from zlfeed.errors import ExitCode, StartError
-from zlfeed.metrics import Rate, percentile
-from zlfeed.metrics import Window as Values
 from zlfeed.model import Event, Hello, ViewerReport
 from zlfeed.opencv import load_cv2
 from zlfeed.receiver import backends, display, saver
-from zlfeed.receiver.figures import Figures, Histogram, round_ms
+from zlfeed.receiver.figures import Figures
 from zlfeed.receiver.link import StatusLink
-from zlfeed.receiver.overlay import Header, Overlay
 from zlfeed.receiver.reader import NoClock, Picture, Reader, available
 from zlfeed.receiver.report import JsonReport, Report, TextReport
 from zlfeed.receiver.saver import Saver
 from zlfeed.receiver.state import State, state_of
 from zlfeed.receiver.target import Target, authority, parse
+from zlfeed.receiver.view import View
 from zlfeed.receiver.window import Window
 from zlfeed.signals import force
 from zlfeed.status_client import LinkState, status_url
@@ -39,10 +37,6 @@ log = logs.get(__name__)
 
 Mode = Literal["auto", "headless", "display", "save"]
 _STOP_S = 1.0
-_IDLE_S = 0.02
-"""How long the window waits for a picture before it looks at the keys again."""
-_REDRAW_S = 0.1
-_NOTE_S = 2.0
 _SWITCH_INTERVAL_S = 0.0005
 """A thread that wants the interpreter gets it after this long; the default of 5 ms is a picture's whole way."""
 
@@ -146,7 +140,9 @@ class Receiver:
             on_event=self._events.append,
             on_picture=self._saver.put if self._saver else lambda _picture: None,
         )
-        self._view = _View(window, self) if window else None
+        self._view = (
+            View(window, self._reader, state=self.state, end=self.end, save=self._save_picture) if window else None
+        )
         self._missed = 0
         self._next_second = 0.0
 
@@ -201,15 +197,10 @@ class Receiver:
 
     # ------------------------------------------------------------ what is asked and told meanwhile
 
-    def end(self, code: int) -> None:
+    def end(self, code: int = ExitCode.OK) -> None:
         """Has the run end with this exit code; the first to ask decides it."""
         if self._code is None:
             self._code = code
-
-    @property
-    def reader(self) -> Reader:
-        """The reader."""
-        return self._reader
 
     def state(self) -> State:
         """How the stream stands."""
@@ -218,7 +209,7 @@ class Receiver:
         last_us = newest.in_hand_us if newest else None
         return state_of(self._reader.connection, self._target.url, last_us, camera, monotonic_us())
 
-    def save_picture(self, picture: Picture | None) -> str:
+    def _save_picture(self, picture: Picture | None) -> str:
         """Writes a picture as it came to a PNG file in the working folder; a word on where."""
         if picture is None:
             return "no picture yet"
@@ -296,7 +287,7 @@ class Receiver:
         except BrokenPipeError:
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115
             if self._view is None and self._saver is None:
-                self.end(ExitCode.OK)  # whoever read the figures has had enough, and they were all there was to do
+                self.end()  # whoever read the figures has had enough, and they were all there was to do
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -317,77 +308,3 @@ class Receiver:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
-
-
-class _View:
-    """What goes on in the window."""
-
-    def __init__(self, window: Window, receiver: Receiver) -> None:
-        self._window = window
-        self._receiver = receiver
-        self._overlay = Overlay(load_cv2())
-        self._rate = Rate(1.0)
-        self._latency = Values(1.0)
-        self._shown = 0
-        self._drawn_at = 0.0
-        self._note = ""
-        self._note_until = 0.0
-        self._delays: list[float] = []
-        self._delays_run = Histogram()
-
-    def turn(self) -> None:
-        """Shows the next picture as soon as it is in hand, or what there is to say meanwhile; and takes a key."""
-        picture = self._receiver.reader.wait(self._shown, _IDLE_S)
-        now = time.monotonic()
-        if picture is not None:
-            self._shown = picture.number
-            self._rate.add(now)
-            if picture.age is not None:
-                self._latency.add(now, picture.age.ms)
-        if picture is not None or now - self._drawn_at >= _REDRAW_S:
-            self._drawn_at = now
-            self._draw(picture or self._receiver.reader.newest, now)
-        action = self._window.keys()
-        if picture is not None:
-            delay_ms = (monotonic_us() - picture.in_hand_us) / 1000
-            self._delays.append(delay_ms)
-            self._delays_run.add(delay_ms)
-        if action == "quit":
-            self._receiver.end(ExitCode.OK)
-        elif action == "save":
-            self._note = self._receiver.save_picture(self._receiver.reader.newest)
-            self._note_until = now + _NOTE_S
-
-    def delay(self, *, run: bool) -> dict[str, float | None] | None:
-        """How long pictures took from hand to painted, ms, since the last call or in the run; None before the first."""
-        delays, self._delays = self._delays, []
-        if run:
-            latency = self._delays_run.latency()
-            figures = (latency.p50, latency.p95, latency.max) if latency else None
-        else:
-            figures = (percentile(delays, 50), percentile(delays, 95), max(delays)) if delays else None
-        return dict(zip(("p50", "p95", "max"), map(round_ms, figures), strict=True)) if figures else None
-
-    def close(self) -> None:
-        """Closes the window."""
-        self._window.close()
-
-    def _draw(self, picture: Picture | None, now: float) -> None:
-        state = self._receiver.state()
-        if self._note and now < self._note_until:
-            state = state._replace(words=self._note)
-        received = _clock(picture.in_hand_us) if picture else "--:--:--"
-        header = Header(
-            received,
-            self._rate.per_second(now),
-            self._latency.percentile(now, 50),
-            picture.age.error_ms if picture and picture.age else None,
-            state,
-        )
-        self._window.show(self._overlay.compose(picture.image if picture else None, header))
-
-
-def _clock(in_hand_us: int) -> str:
-    """The local time of day of a moment of clock.monotonic_us()."""
-    wall_s = time.time() - (monotonic_us() - in_hand_us) / 1e6
-    return datetime.fromtimestamp(wall_s).strftime("%H:%M:%S.%f")[:-3]

@@ -1,6 +1,7 @@
 """What the window shows besides the picture: the header over the timecode strip, and the banner of a lost stream.
 
 The words are pure; the drawing is on a copy. Sizes are in pixels of the picture, so that they scale with the window.
+The header is higher than the strip, and stands in its place: it grows the picture upwards and hides nothing else of it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ _LEVELS: dict[str, Colour] = {"good": (120, 220, 120), "warning": (80, 190, 255)
 """The colour of each level of State, as blue, green, red."""
 _WHITE: Colour = (240, 240, 240)
 _BAR: Colour = (24, 24, 24)
-_BLANK_SIZE = (640, 480)
 _MIN_TEXT = 8
 """Height of a capital letter in pixels, below which it is no more read."""
 
@@ -68,33 +68,36 @@ class Overlay:
         self._font = cv2.FONT_HERSHEY_SIMPLEX
         # Until version 5, OpenCV's font has ASCII only.
         self._ascii = int(cv2.__version__.partition(".")[0]) < 5
+        self._blank = np.full((480, 640, 3), 60, np.uint8)
         self._canvas: Image | None = None
 
-    def compose(self, image: Image | None, header: Header) -> Image:
-        """The picture (a blank one for None) with the header; dimmed under a banner. Valid until the next call."""
-        canvas = self._copy(image)
-        if header.state.banner:
-            canvas //= 3
-            self._draw_banner(canvas, header.state.banner)
-        self._draw_header(canvas, header)
-        return canvas
+    def compose(self, image: Image | None, header: Header, *, strip: bool) -> Image:
+        """The picture under the header, dimmed when there is a banner; a blank one for None. Valid until the next call.
 
-    def _copy(self, image: Image | None) -> Image:
-        if image is None:
-            width, height = _BLANK_SIZE
-            return np.full((height, width, 3), 40, np.uint8)
-        if self._canvas is None or self._canvas.shape != image.shape:
-            self._canvas = np.empty_like(image)
-        np.copyto(self._canvas, image)
+        `strip` says that the picture begins with a timecode strip, which the header then replaces.
+        """
+        image = self._blank if image is None else image
+        height, width = image.shape[:2]
+        bar = max(20, height // 18)
+        picture = image[strip_height(height) :] if strip else image
+        shape = (bar + len(picture), width, 3)
+        if self._canvas is None or self._canvas.shape != shape:
+            self._canvas = np.empty(shape, np.uint8)
+        below = self._canvas[bar:]
+        if header.state.banner:
+            np.floor_divide(picture, 3, out=below)
+            self._draw_banner(below, header.state.banner)
+        else:
+            np.copyto(below, picture)
+        self._draw_header(self._canvas[:bar], header)
         return self._canvas
 
-    def _draw_header(self, canvas: Image, header: Header) -> None:
-        height, width = canvas.shape[:2]
-        bar = max(strip_height(height) + 2, height // 18, 20)
-        canvas[:bar] = _BAR
-        text = max(_MIN_TEXT, bar * 9 // 20)
+    def _draw_header(self, bar: Image, header: Header) -> None:
+        height, width = bar.shape[:2]
+        bar[:] = _BAR
+        text = max(_MIN_TEXT, height * 9 // 20)
         gap = text
-        baseline = (bar + text) // 2
+        baseline = (height + text) // 2
         state_width = self._width(header.state.words, text)
         for parts in header_parts(header):
             widths = [self._width(_steady(part), text) for part in parts]
@@ -102,18 +105,17 @@ class Overlay:
                 break
         x = gap
         for part, part_width in zip(parts, widths, strict=True):
-            self._text(canvas, part, x, baseline, text, _WHITE)
+            self._text(bar, part, x, baseline, text, _WHITE)
             x += part_width + gap
-        # In a picture too narrow for both the colour alone tells the state.
-        radius = max(2, text // 3)
+        # In a picture too narrow for both, the colour alone tells the state.
         colour = _LEVELS[header.state.level]
-        room = width - x - gap // 2
-        if state_width + gap <= room:
-            self._text(canvas, header.state.words, width - gap // 2 - state_width, baseline, text, colour)
-            room_end = width - gap // 2 - state_width - gap // 2
-        else:
-            room_end = width - radius - 1
-        self._cv2.circle(canvas, (room_end - radius, bar // 2), radius, colour, self._cv2.FILLED, self._cv2.LINE_AA)
+        radius = max(2, text // 3)
+        right = width - gap // 2
+        if state_width + 2 * gap <= width - x:
+            self._text(bar, header.state.words, right - state_width, baseline, text, colour)
+            right -= state_width + gap // 2
+        centre = (right - radius, height // 2)
+        self._cv2.circle(bar, centre, radius, colour, self._cv2.FILLED, self._cv2.LINE_AA)
 
     def _draw_banner(self, canvas: Image, lines: Sequence[str]) -> None:
         height, width = canvas.shape[:2]

@@ -83,7 +83,7 @@ def _first_picture(target: Target, plan: backends.Plan, transport: str, timeout_
         try:
             ok, image = capture.read() if capture.isOpened() else (False, None)
             took_ms = (time.monotonic() - began) * 1000
-            if ok:
+            if ok and image is not None:
                 height, width = image.shape[:2]
                 backend = capture.getBackendName()
                 return Finding(

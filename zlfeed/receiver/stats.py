@@ -3,10 +3,12 @@
 Times `*_us` are µs of clock.monotonic_us() unless they are said to be wall-clock times.
 
 Latency is capture → decoded picture in hand: the picture's timecode tells the first, by the publisher's clock, and the
-clock estimate translates. Without an estimate it is unknown. A server that sends its current group of pictures at PLAY
-makes a new connection begin with old pictures; until one is at most LIVE_MS old they stay out of the latency and of the
-fps. A way that is never that quick counts from CATCH_UP_US after the connection's first picture; then there is no
-`live_ms`.
+clock estimate translates. Without an estimate it is unknown.
+
+A server that sends its current group of pictures at PLAY makes a connection begin with a burst of old pictures. They
+stay out of the latency and of the fps until one is at most LIVE_MS old and came at its own pace: not sooner after the
+one before than half the time between their captures. `live_ms` is the first at most LIVE_MS old. A way that is never
+that quick counts from CATCH_UP_US after the connection's first picture, and then there is no `live_ms`.
 """
 
 from __future__ import annotations
@@ -58,6 +60,7 @@ class Statistics:
         self._opened_us = began_us
         self._connection_first_us: int | None = None
         self._caught_up = False
+        self._judged: tuple[int, int] | None = None
         self._last: Timecode | None = None
         self._last_us: int | None = None
         self._pending: deque[tuple[int, int]] = deque(maxlen=_LIMIT)
@@ -83,6 +86,7 @@ class Statistics:
         self._opened_us = now_us
         self._connection_first_us = None
         self._caught_up = False
+        self._judged = None
         self._last = None
 
     @property
@@ -140,9 +144,7 @@ class Statistics:
                 self._pending.append((in_hand_us, captured_us))
             return None
         self._judge_pending(estimate)
-        age = _age(in_hand_us, captured_us, estimate)
-        self._count(in_hand_us, age)
-        return age
+        return self._judge(in_hand_us, captured_us, estimate)
 
     def _judge_pending(self, estimate: Estimate | None) -> None:
         """Counts the pictures of a new connection that came before there was an estimate.
@@ -154,21 +156,28 @@ class Statistics:
         youngest_us = min((in_hand_us - captured_us for in_hand_us, captured_us in pending), default=0)
         for in_hand_us, captured_us in pending:
             if estimate is not None:
-                self._count(in_hand_us, _age(in_hand_us, captured_us, estimate))
+                self._judge(in_hand_us, captured_us, estimate)
             elif in_hand_us - captured_us - youngest_us <= LIVE_MS * 1000:
                 self._count(in_hand_us, None)
                 self._caught_up = True
 
+    def _judge(self, in_hand_us: int, captured_us: int, estimate: Estimate) -> Age:
+        """The picture's age; counts the picture unless it belongs to the burst that a connection begins with."""
+        age = _age(in_hand_us, captured_us, estimate)
+        before, self._judged = self._judged, (in_hand_us, captured_us)
+        if not self._caught_up:
+            live = age.ms <= LIVE_MS
+            if live and self._live_ms is None and not self._run.reconnects:
+                self._live_ms = (in_hand_us - self._opened_us) / 1000
+            at_own_pace = before is not None and 2 * (in_hand_us - before[0]) >= captured_us - before[1]
+            late = self._connection_first_us is not None and in_hand_us - self._connection_first_us >= CATCH_UP_US
+            self._caught_up = (live and at_own_pace) or late
+        if self._caught_up:
+            self._count(in_hand_us, age)
+        return age
+
     def _count(self, in_hand_us: int, age: Age | None) -> None:
-        """Takes a picture into fps and, when its age is known, into the latency, unless it is an old one."""
-        if age is not None and not self._caught_up:
-            first_us = in_hand_us if self._connection_first_us is None else self._connection_first_us
-            if age.ms <= LIVE_MS:
-                if self._live_ms is None and not self._run.reconnects:
-                    self._live_ms = (in_hand_us - self._opened_us) / 1000
-            elif in_hand_us - first_us < CATCH_UP_US:
-                return
-            self._caught_up = True
+        """Takes a picture into the fps and, when its age is known, into the latency."""
         self._rate.add(in_hand_us / 1e6)
         self._counted += 1
         if self._counted == 1:
