@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from zlfeed.clock import Estimate
 from zlfeed.model import (
@@ -48,9 +49,9 @@ def viewer(number: int = 1, *, p50: float | None = 4.2, loss: float | None = Non
     )
 
 
-def status(camera: str = "front", **changes: object) -> CameraStatus:
+def status(camera: str = "front", **changes: Any) -> CameraStatus:
     """A healthy camera's status."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "camera": camera,
         "time_us": NOW_US,
         "is_connected": True,
@@ -83,7 +84,7 @@ def status(camera: str = "front", **changes: object) -> CameraStatus:
         "server": "embedded",
         "gop": 60,
     }
-    return CameraStatus(**{**values, **changes})  # type: ignore[arg-type]
+    return CameraStatus(**{**values, **changes})
 
 
 def history(camera: str = "front", seconds: int = 300) -> list[HistoryPoint]:
@@ -133,9 +134,9 @@ def urls(host: str = "192.168.1.7", name: str = "zerolatency") -> dict[str, str]
     }
 
 
-def welcome(name: str = "pi-garage", cameras: Sequence[str] = ("front",), **changes: object) -> Welcome:
+def welcome(name: str = "pi-garage", cameras: Sequence[str] = ("front",), **changes: Any) -> Welcome:
     """What a publisher says first."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "publisher": name,
         "version": "0.1.0",
         "cameras": tuple(CameraInfo(camera, urls(name=camera), CONTROLS) for camera in cameras),
@@ -144,7 +145,7 @@ def welcome(name: str = "pi-garage", cameras: Sequence[str] = ("front",), **chan
         "time_us": NOW_US,
         "uptime_s": 761.0,
     }
-    return Welcome(**{**values, **changes})  # type: ignore[arg-type]
+    return Welcome(**{**values, **changes})
 
 
 def connected(state: MonitorState, url: str = URL) -> None:

@@ -92,7 +92,7 @@ _PLAIN = str.maketrans("–×±°·→…µ↻▸", "-x~'->~ur>")
 
 def clean(text: str) -> str:
     """Text from outside without control characters: an escape sequence in a name must not reach the terminal."""
-    return "".join("·" if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp", "Cs") else c for c in text)
+    return text if text.isprintable() else "".join(char if char.isprintable() else "·" for char in text)
 
 
 def to_ascii(text: str) -> str:
@@ -184,7 +184,9 @@ def framed(
     inner = max(0, cells - 4)
     caption = [Span(" "), *title, Span(" ")] if title else []
     value = [Span(" "), *right, Span(" ")] if right else []
-    room = cells - 4 - width(value)
+    if width(value) > cells - 4:
+        value = []
+    room = max(0, cells - 4 - width(value))
     caption = list(fit(caption, room)) if width(caption) > room else caption
     fill = max(0, room - width(caption))
     top: Line = (
