@@ -368,7 +368,7 @@ def test_an_opencv_that_does_not_load_names_the_packages(tmp_path: Path, monkeyp
         "raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(CameraError, match=r"apt install libgl1 libglib2\.0-0"):
+    with pytest.raises(CameraError, match=r"libGL\.so\.1 is missing.*apt install libgl1"):
         CameraProcess.start(parse_camera("test", "cam"), size=None, fps=None, timeout_s=20)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from zlfeed.errors import CameraError
-from zlfeed.publisher.camera import opencv, v4l2
+from zlfeed.publisher.camera import v4l2
 from zlfeed.publisher.camera.device import fourcc_text, open_device, read_device
 from zlfeed.publisher.camera.file import why_not
 from zlfeed.publisher.camera.holders import holders
@@ -222,10 +222,3 @@ def test_auto_without_a_device_names_the_test_picture(tmp_path: Path) -> None:
 def test_a_pixel_format_is_four_letters_or_nothing() -> None:
     assert fourcc_text(MJPG) == "MJPG"
     assert [fourcc_text(v) for v in (0.0, -1.0, 1e12, 3.0)] == ["", "", "", ""]
-
-
-def test_an_opencv_without_its_libraries_names_the_packages() -> None:
-    error = ImportError("libGL.so.1: cannot open shared object file: No such file or directory")
-    assert "apt install libgl1 libglib2.0-0" in opencv.missing_sentence(error)
-    assert "libglib2.0-0t64" in opencv.missing_sentence(error)
-    assert "pip install" in opencv.missing_sentence(ImportError("No module named 'cv2'"))

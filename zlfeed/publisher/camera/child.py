@@ -1,7 +1,7 @@
 """One camera process, seen from the parent.
 
-What the hop costs, captured there → in hand here, by scripts/bench_camera.py on two busy x86 cores: p50 0.34, p95 0.76 ms
-at 640x480; 0.73 and 2.0 ms at 1920x1080. Of it the wake-up through the pipe is 0.08 and the copy 0.09 ms at 640x480.
+What the hop costs, captured there → in hand here, by scripts/bench_camera.py on two busy x86 cores: p50 0.34 and p95
+0.76 ms at 640x480, 0.73 and 2.0 ms at 1920x1080. At 640x480 the wake-up by the pipe takes 0.08 of it, the copy 0.09 ms.
 """
 
 from __future__ import annotations

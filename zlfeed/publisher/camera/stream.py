@@ -41,9 +41,7 @@ def open_stream(request: Request) -> LiveSource:
         capture,
         size=request.size,
         fps=request.fps,
-        reported_fps=capture.get(cv2.CAP_PROP_FPS),
-        describe=lambda columns, rows, fps: (
-            f"{request.spec.text} {columns}x{rows}" + (f" at {fps:g} fps" if fps else "")
-        ),
+        reported_fps=0.0,  # What FFmpeg gives for RTSP is a guess, often twice the truth.
+        describe=lambda columns, rows, _: f"{request.spec.text} {columns}x{rows}",
         no_picture=lambda: CameraError(f"the stream {request.spec.text} has ended or gives no picture"),
     )

@@ -16,8 +16,8 @@ import threading
 import traceback
 from collections.abc import Callable
 
+from zlfeed import opencv
 from zlfeed.errors import CameraError, ZlfeedError
-from zlfeed.publisher.camera import opencv
 from zlfeed.publisher.camera.records import Failure, Record, Request, pack
 from zlfeed.publisher.camera.shm import FrameRing
 from zlfeed.publisher.camera.source import FrameInfo, Source
@@ -65,8 +65,7 @@ def open_source(request: Request) -> Source:
     """Opens what is asked for. Raises CameraError; StartError when OpenCV does not load."""
     # How long OpenCV waits for a device's picture; its own 10 s are the parent's whole patience.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
-    opencv.quiet()
-    opencv.require()
+    opencv.load_cv2()
     spec = request.spec
     match spec.kind:
         case "test":
