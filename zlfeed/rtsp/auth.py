@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 REALM = "zlfeed"
 _PARAMETER = re.compile(r'(\w+)=(?:"([^"]*)"|([^\s,]*))')
@@ -29,7 +29,7 @@ def parameters(header: str) -> dict[str, str]:
 class Credentials:
     """Who may look: one user, whose password is the token."""
 
-    password: str
+    password: str = field(repr=False)
     user: str = "viewer"
 
     def matches(self, password: str) -> bool:
@@ -50,4 +50,5 @@ class Credentials:
         if scheme.lower() != "digest" or given.get("nonce") != nonce or given.get("username") != self.user:
             return False
         expected = digest(self.user, self.password, REALM, nonce, method, given.get("uri", ""))
-        return hmac.compare_digest(expected, given.get("response", "").lower())
+        # As bytes: of strings, compare_digest takes ASCII ones only.
+        return hmac.compare_digest(expected.encode(), given.get("response", "").lower().encode())

@@ -110,7 +110,9 @@ class Connection:
             yield Close(str(error))
 
     def _answer(self, request: Request) -> Iterator[Action]:
-        self.agent = request.headers.get("user-agent", self.agent)[:120]
+        if agent := request.headers.get("user-agent"):
+            # It is shown on terminals: no control characters.
+            self.agent = "".join(filter(str.isprintable, agent))[:120]
         cseq = request.headers.get("cseq")
         if cseq is None:
             yield Send(Response(400).encode())
@@ -150,7 +152,7 @@ class Connection:
             case "DESCRIBE":
                 return self._describe(request)
             case "SETUP":
-                return self._setup(request)
+                return self._setup(request, actions)
             case "PLAY" | "PAUSE" | "TEARDOWN" | "GET_PARAMETER" | "SET_PARAMETER":
                 return self._in_session(request, actions)
             case "ANNOUNCE" | "RECORD":
@@ -175,7 +177,7 @@ class Connection:
     def _describe(self, request: Request) -> Response:
         accept = request.headers.get("accept", "*/*")
         if not any(kind in accept for kind in ("application/sdp", "*/*", "application/*")):
-            return Response(406, reason="Not Acceptable")
+            return Response(406)
         stream = self._stream_at(request)
         if stream is None:
             return Response(404)
@@ -185,15 +187,20 @@ class Connection:
         body = stream.describe(self._local_host).encode()
         return Response(200, {"Content-Base": base, "Content-Type": "application/sdp"}, body)
 
-    def _setup(self, request: Request) -> Response:
+    def _setup(self, request: Request, actions: list[Action]) -> Response:
         stream = self._stream_at(request)
         if stream is None:
             return Response(404)
         if "session" in request.headers and (session := self._named(request)) is None:
             return Response(454)
         if self.own is not None:
-            # One stream has one track, and its transport is not changed under way (RFC 2326 section 10.4).
-            return Response(455, {"Allow": METHODS})
+            if self.own.playing:
+                # One stream has one track, and its transport is not changed under way (RFC 2326 section 10.4).
+                return Response(455, {"Allow": METHODS})
+            # FFmpeg, when no datagram came: PAUSE, then SETUP over TCP without a word about the old session.
+            self._sessions.remove(self.own)
+            actions.append(End(self.own))
+            self.own = None
         proposals = list(parse(request.headers.get("transport", "")))
         for transport in proposals:
             session = Session(stream, transport)

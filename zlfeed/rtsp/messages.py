@@ -16,6 +16,7 @@ REASONS = {
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
+    406: "Not Acceptable",
     408: "Request Time-out",
     413: "Request Entity Too Large",
     451: "Parameter Not Understood",
