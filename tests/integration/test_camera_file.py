@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -111,6 +114,15 @@ def test_a_lower_rate_leaves_pictures_out(make: Callable[..., Path], play: Playe
     assert seconds(frames) == pytest.approx((frames[-1].seq - frames[0].seq) / 10, rel=0.25)
 
 
+def test_after_a_standstill_a_file_goes_on_from_there(make: Callable[..., Path], play: Player) -> None:
+    camera, _, pictures = play(make("a.mp4", *MOVING, *X264), 1)
+    os.kill(camera.pid, signal.SIGSTOP)
+    time.sleep(0.6)
+    os.kill(camera.pid, signal.SIGCONT)
+    times = [frame.captured_ns for _ in range(12) if (frame := camera.next_frame(pictures[0], 10.0))]
+    assert sum(b - a < 5_000_000 for a, b in itertools.pairwise(times)) <= 2
+
+
 def test_a_size_is_scaled_to_and_an_odd_one_cropped(make: Callable[..., Path], play: Player) -> None:
     camera, _, _ = play(make("a.mp4", *MOVING, *X264), 1, size=(640, 360))
     assert (camera.opened.width, camera.opened.height) == (640, 360)
@@ -150,7 +162,5 @@ def test_what_is_no_video_is_refused_in_one_sentence(make: Callable[..., Path], 
 
 
 def test_a_pipe_is_no_file(tmp_path: Path) -> None:
-    import os
-
     os.mkfifo(tmp_path / "fifo")
     assert "is no file" in refused(tmp_path / "fifo")

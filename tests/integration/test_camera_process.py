@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -332,6 +333,18 @@ time.sleep(60)
     while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline, "the camera process outlived its parent"
         time.sleep(0.02)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_after_a_standstill_pictures_are_skipped_not_hurried_after(start: Callable[..., CameraProcess]) -> None:
+    camera = start(parse_camera("test", "cam"))
+    into = room(camera)
+    camera.next_frame(into, 10.0)
+    os.kill(camera.pid, signal.SIGSTOP)
+    time.sleep(0.6)
+    os.kill(camera.pid, signal.SIGCONT)
+    times = [frame.captured_ns for _ in range(12) if (frame := camera.next_frame(into, 10.0))]
+    assert sum(b - a < 5_000_000 for a, b in itertools.pairwise(times)) <= 2
 
 
 def test_auto_passes_over_what_refuses_or_hangs(

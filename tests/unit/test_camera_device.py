@@ -105,7 +105,7 @@ def test_a_camera_that_stops_says_so() -> None:
 def test_a_camera_that_another_program_holds_names_it(tmp_path: Path) -> None:
     held = tmp_path / "video0"
     held.touch()
-    with holding(held) as holder, pytest.raises(CameraError, match=rf"held by PID {holder} \(.+\): end that"):
+    with holding(held) as holder, pytest.raises(CameraError, match=rf"while PID {holder} \(.+\) has it open: end that"):
         read_device(request(), lambda: Webcam(pictures=0), str(held), "")
 
 

@@ -35,9 +35,14 @@ def read_device(request: Request, open_capture: Callable[[], Capture], path: str
     """Sets the capture up and reads its first picture. `card` is the camera's own name, "" if unknown."""
 
     def nothing() -> CameraError:
-        if holders_text(path):
-            return CameraError(v4l2.busy(path))
-        return CameraError(f"the camera {path} gives no picture: unplug it and plug it in again, or name another")
+        # Whoever has it open need not be the reason (a sound server opens cameras too, and does not read them).
+        if others := holders_text(path):
+            return CameraError(
+                f"the camera {path} gives no picture while {others} has it open: end that, or name another one"
+            )
+        return CameraError(
+            f"the camera {path} gives no picture: unplug it and plug it in again, or name another with --camera"
+        )
 
     capture = open_capture()
     if not capture.isOpened():

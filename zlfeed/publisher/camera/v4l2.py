@@ -93,22 +93,16 @@ def _why_not(path: str, error: OSError) -> str:
                 "sudo usermod -aG video $USER, then log in again"
             )
         case errno.EBUSY:
-            return busy(path)
+            return _busy(path)
         case errno.ENOTTY | errno.EINVAL:
             return f"{path} is no camera: {_others()}"
         case _:
             return f"the camera {path} cannot be opened ({error.strerror}): unplug it and plug it in again"
 
 
-def busy(path: str) -> str:
-    """The sentence for a camera that another program holds."""
-    holders = holders_text(path)
-    by = (
-        f"held by {holders}: end that"
-        if holders
-        else f"in use by another program: find it with fuser -v {path}, end it"
-    )
-    return f"the camera {path} is {by}, or name another with --camera"
+def _busy(path: str) -> str:
+    by = holders_text(path) or f"another program, which fuser -v {path} names"
+    return f"the camera {path} is in use by {by}: end that, or name another with --camera"
 
 
 def _others() -> str:
