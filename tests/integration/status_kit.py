@@ -139,7 +139,7 @@ async def client(server: StatusServer, hello: Hello | None = Hello(), host: str 
 async def until(condition: Callable[[], object]) -> None:
     """Waits until something has come true."""
     async with asyncio.timeout(LIMIT_S):
-        while not condition():  # noqa: ASYNC110 - conditions of all kinds, in code that is tested as it is
+        while not condition():
             await asyncio.sleep(0.01)
 
 
