@@ -13,10 +13,12 @@ from zlfeed.model import Viewer
 from zlfeed.net import bind_tcp, host_port
 from zlfeed.rtsp.auth import Credentials
 from zlfeed.rtsp.connection import Close, Connection, End, Pause, Play, Rtcp, Send
-from zlfeed.rtsp.readers import SessionReader, TcpReader, UdpReader
+from zlfeed.rtsp.readers import SessionReader
 from zlfeed.rtsp.rtp import AccessUnit
 from zlfeed.rtsp.session import Session, SessionTable
 from zlfeed.rtsp.stream import LiveStream
+from zlfeed.rtsp.tcp_reader import TcpReader
+from zlfeed.rtsp.udp_reader import UdpReader
 
 log = logs.get(__name__)
 

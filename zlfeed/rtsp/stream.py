@@ -41,19 +41,20 @@ class LiveStream:
         """Asks the encoder for a keyframe out of turn; set by who owns the encoder."""
         self.codec: Codec | None = None
         self._parameter_sets: list[bytes] = []
-        self._gop: list[AccessUnit] = []
+        self.gop: list[AccessUnit] = []
+        """The current GOP, its keyframe first."""
         self._gop_bytes = 0
 
     @property
     def ready(self) -> bool:
         """Whether it can be described and played: a keyframe has been published."""
-        return bool(self._gop)
+        return bool(self.gop)
 
     def set_parameters(self, codec: Codec, extradata: bytes) -> None:
         """A new encoder's codec and parameter sets (Annex B); what came before no longer helps to decode."""
         self.codec = codec
         self._parameter_sets = [unit for unit in split(extradata) if codec.is_parameter_set(unit)]
-        self._gop = []
+        self.gop = []
         self._gop_bytes = 0
 
     def publish(self, data: bytes, *, captured_us: int, captured_ns: int, now: float) -> AccessUnit | None:
@@ -77,19 +78,19 @@ class LiveStream:
 
     def _remember(self, unit: AccessUnit) -> None:
         if unit.keyframe:
-            self._gop = []
+            self.gop = []
             self._gop_bytes = 0
-        elif not self._gop:
+        elif not self.gop:
             return
-        self._gop.append(unit)
+        self.gop.append(unit)
         self._gop_bytes += unit.size
         # What is too long to be sent need not be kept; the keyframe stays, so that `ready` holds.
         if self._gop_bytes > BURST_MAX_BYTES or self._gop_seconds() > BURST_MAX_S:
-            del self._gop[1:]
+            del self.gop[1:]
             self._gop_bytes = BURST_MAX_BYTES + 1
 
     def _gop_seconds(self) -> float:
-        return (self._gop[-1].captured_ns - self._gop[0].captured_ns) / 1e9
+        return (self.gop[-1].captured_ns - self.gop[0].captured_ns) / 1e9
 
     def burst(self) -> list[AccessUnit]:
         """The current GOP, drawn together, for a reader that joins now.
@@ -99,7 +100,7 @@ class LiveStream:
         if self._gop_bytes > BURST_MAX_BYTES:
             self.want_keyframe()
             return []
-        return burst(self._gop)
+        return burst(self.gop)
 
     def describe(self, host: str) -> str:
         """The SDP for a client that reached us at `host`."""
