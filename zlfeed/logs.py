@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Callable
 from typing import Any, TextIO, cast
 
 import structlog
+
+from zlfeed import terminal
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
@@ -17,20 +18,14 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 class _Stderr:
     """stderr as it is at the moment of writing; a line that renews itself on the same terminal makes way for it."""
 
-    before: Callable[[], None] | None = None
-    after: Callable[[], None] | None = None
-
     def write(self, text: str) -> None:
         stream = sys.stderr
         if stream is None:
             return
         try:
-            if self.before:
-                self.before()
-            stream.write(text)
-            stream.flush()
-            if self.after:
-                self.after()
+            with terminal.above_foot():
+                stream.write(text)
+                stream.flush()
         except OSError:
             return  # nobody reads the log any more; the feed goes on
 
@@ -39,11 +34,6 @@ class _Stderr:
 
 
 _stderr = _Stderr()
-
-
-def around_writes(before: Callable[[], None], after: Callable[[], None]) -> None:
-    """Has `before` and `after` called around each line of the log."""
-    _stderr.before, _stderr.after = before, after
 
 
 def scrub(text: str) -> str:
@@ -55,12 +45,46 @@ def _scrub_values(_logger: Any, _method: str, event: structlog.typing.EventDict)
     return {key: scrub(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
+class _Words:
+    """A log line for people: when, what happened, and what else is known."""
+
+    def __init__(self, *, colours: bool) -> None:
+        self._colours = colours
+
+    def __call__(self, _logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
+        stamp, level, name = event.pop("timestamp"), event.pop("level"), str(event.pop("event"))
+        trace = event.pop("exception", None)
+        event.pop("part", None)
+        words = event.pop("text", None)
+        if words is None:
+            words = name.replace("_", " ")
+            for key in ("reason", "error", "meaning"):
+                if why := event.pop(key, None):
+                    words += f": {why}"
+        elif (camera := event.get("camera")) is not None and (not camera or camera in words):
+            del event["camera"]
+        known = "".join(f"  {key} {value}" for key, value in event.items())
+        mark = {"info": "", "debug": ""}.get(level, f"{level}: ")
+        colour = {"warning": "33", "error": "31", "critical": "31"}.get(level, "")
+        line = f"{self._painted('2', stamp)}  {self._painted(colour, mark)}{_visible(str(words))}"
+        line += self._painted("2", _visible(known))
+        return f"{line}\n{trace}" if trace else line
+
+    def _painted(self, colour: str, text: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self._colours and colour and text else text
+
+
+def _visible(text: str) -> str:
+    """Without what a terminal would obey: some of it comes from clients."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
 def setup(log_format: str = "auto", level: str = "info") -> None:
     """Sets logging up for the process; `log_format` is auto, text or json."""
-    text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
+    text = log_format == "text" or (log_format == "auto" and sys.stderr is not None and sys.stderr.isatty())
     renderer: Any
     if text:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24, sort_keys=False)
+        renderer = _Words(colours=terminal.has_colours(sys.stderr))
         stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
     else:
         renderer = structlog.processors.JSONRenderer()
@@ -74,7 +98,8 @@ def setup(log_format: str = "auto", level: str = "info") -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _stderr)),
+        # It writes a line with its end in one piece, which others on the same terminal cannot come between.
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _stderr)),
         cache_logger_on_first_use=False,
     )
     # websockets and asyncio speak through the standard library; what they say below an error is not for people.

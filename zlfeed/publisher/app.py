@@ -233,7 +233,7 @@ async def serve(settings: Settings, *, as_json: bool) -> int:
     """Publishes until a signal or --duration; the exit code."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     token = for_publisher(settings)
-    report = JsonReport() if as_json else TextReport()
+    report = JsonReport() if as_json else TextReport(token)
     shutdown = Shutdown()
     publisher = Publisher(settings, token, report)
     with shutdown.installed():

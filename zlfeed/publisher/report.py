@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from zlfeed import logs
 from zlfeed.model import CameraStatus, Event
+from zlfeed.publisher import hints
+from zlfeed.terminal import RenewingLine, has_colours
+from zlfeed.tokens import Token
 
 
 class Report(Protocol):
@@ -71,70 +72,82 @@ class JsonReport:
 
 
 class TextReport:
-    """For people: the URLs once, then on a terminal one line that renews itself."""
+    """For people: what is on the air and how to watch it, then on a terminal one line that renews itself."""
 
-    def __init__(self) -> None:
-        self._renews = sys.stdout.isatty()
-        self._line = ""
-        if self._renews:
-            logs.around_writes(self._clear, self._redraw)
+    def __init__(self, token: Token | None) -> None:
+        self._token = token
+        self._foot = RenewingLine()
+        self._bold = ("\x1b[1m", "\x1b[0m") if has_colours(sys.stdout) else ("", "")
 
     def ready(self, cameras: Sequence[CameraStatus], urls: Mapping[str, Mapping[str, str]]) -> None:
-        self._clear()
+        on, off = self._bold
+        lines = []
         for status in cameras:
             size = f"{status.width}×{status.height}" if status.width else "size unknown"
             rate = f" at {status.fps_asked:g} fps" if status.fps_asked else ""
-            print_line(f"{status.camera}: {size}{rate}, {status.encoder}, {number(status.bitrate_asked_kbps)} kbit/s")
-            for kind, url in urls[status.camera].items():
-                print_line(f"  {kind:<10} {url}")
+            lines.append(
+                f"{on}{status.camera}{off}  {size}{rate}, {status.encoder}, {number(status.bitrate_asked_kbps)} kbit/s"
+            )
+            lines += [f"  {kind:<9} {url}" for kind, url in urls[status.camera].items() if kind != "websocket"]
+        if cameras:
+            own = urls[cameras[0].camera]
+            lines.append(f"  {'status':<9} {own['websocket']}")
+            # A token is told once, and to a person: what is not a terminal may be a log that others read.
+            shown = self._token if self._token and self._token.created and self._foot.live else None
+            lines += [f"  {what:<9} {line}" for what, line in hints.commands(own, shown)]
+            lines += hints.access(self._token, own, shown=shown is not None)
+        self._say(lines)
 
     def second(self, statuses: Sequence[CameraStatus]) -> None:
-        if not self._renews or not statuses:
-            return
-        self._clear()
-        self._line = " | ".join(status_words(status) for status in statuses)
-        self._redraw()
+        if self._foot.live and statuses:
+            self._foot.show(line_parts(statuses))
 
     def event(self, event: Event) -> None:
         """Events are in the log, on stderr."""
 
     def summary(self, statuses: Sequence[CameraStatus]) -> None:
-        self._clear()
-        self._line = ""
-        for status in statuses:
-            dropped = sum(status.frames_dropped.values())
-            print_line(
-                f"{status.camera}: {status.frames_captured} frames captured, {status.frames_sent} sent, "
-                f"{dropped} dropped; {status.encoder_restarts} encoder and {status.camera_restarts} camera restarts"
-            )
+        self._foot.show(())
+        self._say([summary_words(status) for status in statuses])
 
-    def _clear(self) -> None:
-        if self._renews and self._line:
-            sys.stdout.write("\r\x1b[K")
-            sys.stdout.flush()
-
-    def _redraw(self) -> None:
-        if self._renews and self._line:
-            width = shutil.get_terminal_size().columns - 1
-            sys.stdout.write(self._line[:width])
-            sys.stdout.flush()
+    def _say(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            print_line(line)
 
 
-def status_words(status: CameraStatus) -> str:
-    """One camera's state in one short line; what is unknown is a dash."""
+def line_parts(statuses: Sequence[CameraStatus]) -> list[str]:
+    """The line that renews itself, what matters most first; what is unknown is a dash."""
+    if len(statuses) == 1:
+        return camera_parts(statuses[0])
+    return [" ".join(camera_parts(status)[:3]) for status in statuses]
+
+
+def camera_parts(status: CameraStatus) -> list[str]:
+    """One camera's state: its name, how it is, latency, fps, and then what is nice to know."""
     latency = status.latency_ms
-    shown = f"{number(latency.p50 if latency else None, 1)}/{number(latency.p95 if latency else None, 1)} ms"
-    parts = [
+    shown = f"{number(latency.p50, 1)} ms (p95 {number(latency.p95, 1)})" if latency else "–"
+    viewers = len(status.viewers)
+    return [
         status.camera,
         status.state.replace("_", " "),
         f"{number(status.fps, 1)} fps",
+        f"latency {shown}",
+        f"{viewers} viewer{'' if viewers == 1 else 's'}",
         f"{number(status.bitrate_kbps)} kbit/s",
         f"encode {number(status.encode_ms_avg, 1)} ms",
-        f"{len(status.viewers)} viewer{'' if len(status.viewers) == 1 else 's'}",
-        f"latency {shown if latency else '–'}",
         f"CPU {number(status.process_cpu_percent)} %",
     ]
-    return "  ".join(parts)
+
+
+def summary_words(status: CameraStatus) -> str:
+    """The run of one camera in a line."""
+    parts = [
+        f"{status.frames_captured} frames captured",
+        f"{status.frames_sent} sent",
+        f"{sum(status.frames_dropped.values())} dropped",
+        f"{status.encoder_restarts} encoder restarts",
+        f"{status.camera_restarts} camera restarts",
+    ]
+    return f"{status.camera}: {', '.join(parts)}"
 
 
 def number(value: float | None, digits: int = 0) -> str:

@@ -21,9 +21,9 @@ from zlfeed.receiver import backends
 from zlfeed.receiver.describe import describe
 from zlfeed.receiver.figures import round_ms
 from zlfeed.receiver.reader import open_capture
-from zlfeed.receiver.report import write
 from zlfeed.receiver.target import Target
 from zlfeed.status_client import PING_BURST, LinkState, StatusClient
+from zlfeed.terminal import write
 
 
 @dataclass(frozen=True, slots=True)

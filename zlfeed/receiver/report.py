@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Protocol
 
-from zlfeed import logs
 from zlfeed.model import Event
 from zlfeed.receiver.figures import Figures
 from zlfeed.receiver.state import State
+from zlfeed.terminal import GAP, RenewingLine, write
 
 
 class Report(Protocol):
@@ -50,41 +48,25 @@ class TextReport:
     """For people. Events are in the log, on stderr."""
 
     def __init__(self) -> None:
-        self._renews = sys.stdout is not None and sys.stdout.isatty()
-        self._line = ""
-        if self._renews:
-            logs.around_writes(self._clear, self._redraw)
+        self._foot = RenewingLine()
 
     def second(self, figures: Figures, state: State, extra: Mapping[str, Any]) -> None:
-        line = second_words(figures, state)
-        if self._renews:
-            self._clear()
-            self._line = line
-            self._redraw()
+        parts = second_words(figures, state)
+        if self._foot.live:
+            self._foot.show(parts)
         else:
-            write(line + "\n")
+            write(GAP.join(parts) + "\n")
 
     def event(self, event: Event) -> None:
         """Is in the log."""
 
     def summary(self, figures: Figures, extra: Mapping[str, Any]) -> None:
-        self._clear()
-        self._line = ""
+        self._foot.show(())
         self.lines(summary_words(figures, extra))
 
     def lines(self, lines: list[str]) -> None:
         """Lines of their own, above the one that renews itself."""
-        self._clear()
-        write("".join(f"{line}\n" for line in lines))
-        self._redraw()
-
-    def _clear(self) -> None:
-        if self._renews and self._line:
-            write("\r\x1b[K")
-
-    def _redraw(self) -> None:
-        if self._renews and self._line:
-            write(self._line[: shutil.get_terminal_size().columns - 1])
+        self._foot.above(lines)
 
 
 def number(value: float | None, digits: int = 1) -> str:
@@ -92,15 +74,15 @@ def number(value: float | None, digits: int = 1) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def second_words(figures: Figures, state: State) -> str:
+def second_words(figures: Figures, state: State) -> list[str]:
     """One second in one line, what matters most first: a narrow terminal shows its beginning."""
     parts = [", ".join(state.banner) or state.words]
     if figures.frames:
-        parts.append(f"{number(figures.fps)} fps")
-        parts.append(_latency(figures))
-        parts.append(f"missed {figures.missed}")
+        latency = figures.latency_ms
+        parts += [_latency(figures), f"{number(figures.fps)} fps", f"missed {figures.missed}"]
+        parts += [f"p95 {number(latency.p95)}, p99 {number(latency.p99)}, max {number(latency.max)}"] if latency else []
         parts.append(f"{figures.width}×{figures.height}")
-    return "  ".join(parts)
+    return parts
 
 
 def summary_words(figures: Figures, extra: Mapping[str, Any]) -> list[str]:
@@ -108,10 +90,12 @@ def summary_words(figures: Figures, extra: Mapping[str, Any]) -> list[str]:
     if not figures.frames:
         return ["no picture was received"]
     reconnects = f"{figures.reconnects} reconnect{'' if figures.reconnects == 1 else 's'}"
+    latency = figures.latency_ms
+    tail = f" (p95 {number(latency.p95)}, p99 {number(latency.p99)}, max {number(latency.max)})" if latency else ""
     lines = [
         f"{figures.frames} pictures, {number(figures.fps)} fps, {figures.missed} missed, {reconnects}, "
         f"longest freeze {number(figures.longest_freeze_ms, 0)} ms",
-        _latency(figures),
+        _latency(figures) + tail,
         f"first picture after {number(figures.first_picture_ms, 0)} ms, live after {number(figures.live_ms, 0)} ms",
     ]
     if figures.unread_timecodes:
@@ -123,17 +107,6 @@ def summary_words(figures: Figures, extra: Mapping[str, Any]) -> list[str]:
 
 
 def _latency(figures: Figures) -> str:
-    latency = figures.latency_ms
-    if latency is None:
+    if figures.latency_ms is None:
         return "latency unknown"
-    return (
-        f"latency {number(latency.p50)} ±{number(max(0.1, figures.latency_error_ms or 0))} ms "
-        f"(p95 {number(latency.p95)}, p99 {number(latency.p99)}, max {number(latency.max)})"
-    )
-
-
-def write(text: str) -> None:
-    """Writes to stdout at once."""
-    if sys.stdout is not None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+    return f"latency {number(figures.latency_ms.p50)} ±{number(max(0.1, figures.latency_error_ms or 0))} ms"
