@@ -9,12 +9,35 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from zlfeed import __version__
 from zlfeed.errors import ExitCode, UsageError, ZlfeedError
 
+
+class _PlainFlags:
+    """--help without Typer's <bool> behind a flag, which looks as if a value were wanted."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters, as Typer has them."""
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if getattr(param, "is_flag", False) and param.metavar is None:
+                param.metavar = ""
+        return params
+
+
+class _Command(_PlainFlags, TyperCommand):
+    """A command."""
+
+
+class _Group(_PlainFlags, TyperGroup):
+    """The commands together."""
+
+
 app = typer.Typer(
     name="zlfeed",
+    cls=_Group,
     help="A camera's picture from a headless Raspberry Pi to a screen in single-digit milliseconds, with the proof.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
@@ -46,6 +69,7 @@ Token = Annotated[
     str | None,
     typer.Option(
         "--token",
+        metavar="TOKEN",
         help="The token itself; others on this machine can see it in the process list.",
         rich_help_panel=_ACCESS,
     ),
@@ -93,7 +117,7 @@ def _settings(**flags: Any) -> Any:
     return settings
 
 
-@app.command()
+@app.command(cls=_Command)
 def publish(
     camera: Annotated[
         list[str] | None,
@@ -211,12 +235,12 @@ def publish(
     _end(run)
 
 
-@app.command()
+@app.command(cls=_Command)
 def receive(
     target: Annotated[
         str | None,
         typer.Argument(
-            metavar="[URL|HOST]", help="rtsp://… or the publisher's address; default PI_VPN_IP, else localhost."
+            metavar="URL|HOST", help="rtsp://… or the publisher's address; default PI_VPN_IP, else localhost."
         ),
     ] = None,
     display: Annotated[bool, typer.Option("--display", help="Open a window.", rich_help_panel=_MEDIA)] = False,
@@ -306,13 +330,11 @@ def _mode(display: bool, headless: bool, display_mode: str | None, save: Path | 
     return asked.pop() if asked else "auto"
 
 
-@app.command()
+@app.command(cls=_Command)
 def monitor(
     targets: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[HOST[:PORT] | ws://… | wss://…]...", help="Publishers; default PI_VPN_IP, else localhost."
-        ),
+        typer.Argument(metavar="HOST[:PORT]|ws://…|wss://…", help="Publishers; default PI_VPN_IP, else localhost."),
     ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="Print the state once and end.", rich_help_panel=_OUTPUT)
@@ -342,7 +364,7 @@ def monitor(
     _end(run)
 
 
-@app.command()
+@app.command(cls=_Command)
 def demo(
     display: Annotated[bool, typer.Option("--display", help="Open the window too.", rich_help_panel=_MEDIA)] = False,
     headless: Annotated[
@@ -366,7 +388,7 @@ def demo(
     _end(run)
 
 
-@app.command()
+@app.command(cls=_Command)
 def bench(
     duration: Annotated[
         float, typer.Option("--duration", metavar="SECONDS", help="How long each chain is measured.")

@@ -140,12 +140,19 @@ def camera_parts(status: CameraStatus) -> list[str]:
 
 def summary_words(status: CameraStatus) -> str:
     """The run of one camera in a line."""
+    dropped = ", ".join(
+        f"{count} dropped ({reason.replace('_', ' ')})" for reason, count in status.frames_dropped.items()
+    )
+    restarts = {"encoder": status.encoder_restarts, "camera": status.camera_restarts}
     parts = [
         f"{status.frames_captured} frames captured",
         f"{status.frames_sent} sent",
-        f"{sum(status.frames_dropped.values())} dropped",
-        f"{status.encoder_restarts} encoder restarts",
-        f"{status.camera_restarts} camera restarts",
+        dropped or "none dropped",
+        *(
+            f"{what} restarted {'once' if count == 1 else f'{count} times'}"
+            for what, count in restarts.items()
+            if count
+        ),
     ]
     return f"{status.camera}: {', '.join(parts)}"
 
