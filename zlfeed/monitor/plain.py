@@ -12,6 +12,7 @@ import math
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -28,6 +29,8 @@ from zlfeed.monitor.views import cards
 from zlfeed.monitor.views.top import WORDS, state_word
 from zlfeed.signals import Shutdown
 from zlfeed.status_client import LinkState, StatusClient
+
+_EVENTS_KNOWN = 1000
 
 
 async def once(urls: Sequence[str], greeting: Hello, *, timeout_s: float, as_json: bool) -> int:
@@ -84,15 +87,22 @@ async def _ask(url: str, greeting: Hello, timeout_s: float) -> tuple[MonitorStat
 async def follow(urls: Sequence[str], greeting: Hello, *, timeout_s: float, duration_s: float | None) -> int:
     """Prints JSON lines until a signal, or for `duration_s`. Raises StartError when every publisher refused us."""
     refusals: list[str] = []
+    said: deque[tuple[str, Event]] = deque(maxlen=_EVENTS_KNOWN)
+
+    def tell(url: str, event: Event) -> None:
+        # A Welcome repeats the last events; those that came before the contact was lost are not news.
+        if (url, event) not in said:
+            said.append((url, event))
+            _say(to_json("event", event, url))
 
     def on_message(url: str, message: ServerMessage) -> None:
         if isinstance(message, CameraStatus):
             _say(to_json("status", message, url))
         elif isinstance(message, Event):
-            _say(to_json("event", message, url))
+            tell(url, message)
         elif isinstance(message, Welcome):
             for event in message.events:
-                _say(to_json("event", event, url))
+                tell(url, event)
 
     async def listen(url: str) -> None:
         client = StatusClient(
