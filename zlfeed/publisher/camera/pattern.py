@@ -21,7 +21,7 @@ from zlfeed.publisher.i420 import Plane, Planes, even, split
 
 _PLATE_PHASES = 24
 _PAN_SECONDS = 32 / 3
-"""How long the landscape takes to come round: 2 pixels a frame at 640x480 and 30 fps."""
+"""How long the landscape takes to pass by the width of the picture: 2 pixels a frame at 640x480 and 30 fps."""
 _BARS = [(191, 191, 191), (191, 191, 0), (0, 191, 191), (0, 191, 0), (191, 0, 191), (191, 0, 0), (0, 0, 191)]
 """75 % colour bars in RGB, in the order of SMPTE EG 1."""
 
@@ -54,9 +54,11 @@ class Pattern:
     def __init__(self, width: int, height: int) -> None:
         """`width` and `height` in pixels, both even."""
         self._size = (width, height)
-        scene = _landscape(width, height)
-        # Twice side by side: a window at any offset is one slice.
-        self._scene = _planes_of(np.concatenate([scene, scene], axis=1))
+        # Wider than the picture, so that the sun is seen once at most; and its beginning once more at its end, so that
+        # a window at any offset is one slice.
+        self._round = even(width * 5 / 4)
+        scene = _landscape(self._round, height)
+        self._scene = _planes_of(np.concatenate([scene, scene[:, :width]], axis=1))
         unit = max(8, min(height, width * 3 // 4) // 16)
         self._plate_side = unit * 4 // 2 * 2
         self._plate = _zone_plate(self._plate_side)
@@ -77,7 +79,7 @@ class Pattern:
         """Draws the picture of the moment `seconds`, with `number` on it, on an I420 frame of (height·3/2, width)."""
         width, height = self._size
         planes = split(frame, width, height)
-        offset = even(seconds / _PAN_SECONDS * width) % width
+        offset = even(seconds / _PAN_SECONDS * width) % self._round
         planes.y[:] = self._scene.y[:, offset : offset + width]
         planes.u[:] = self._scene.u[:, offset // 2 : (offset + width) // 2]
         planes.v[:] = self._scene.v[:, offset // 2 : (offset + width) // 2]
@@ -147,7 +149,7 @@ def _landscape(width: int, height: int) -> Picture:
     picture = np.broadcast_to(top + (glow - top) * blend, (height, width, 3)).copy()
     clouds = sum(_noise(rng, width, height, (width // n, height // n // 2)) * 6 / n for n in (6, 12, 24))
     picture += (np.clip(clouds - 0.2, 0, 1.5) * 22)[:, :, None]
-    sun = np.hypot((x - 0.3) * width, (y - 0.36) * height) / height
+    sun = np.hypot((x - 0.4) * width, (y - 0.36) * height) / height
     picture += (np.clip(1 - sun / 0.3, 0, 1) ** 2)[:, :, None] * np.array([40, 80, 90], np.float32)
     picture[sun < 0.05] = (190, 235, 255)
     ranges = [
