@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
-    TomlConfigSettingsSource,
 )
 
 from zlfeed.errors import UsageError
 
 CONFIG_NAME = "zlfeed.toml"
+DOTENV = ".env"
+
+OLDER_NAMES = {
+    "PI_VPN_IP": ("advertise", "publisher"),
+    "RTSP_PORT": ("rtsp_port",),
+    "WEBSOCKET_PORT": ("websocket_port",),
+    "HLS_PORT": ("hls_port",),
+    "WEBRTC_PORT": ("webrtc_port",),
+    "STREAM_NAME": ("stream_name",),
+    "CONNECTION_TIMEOUT": ("connection_timeout",),
+}
+"""Variables without ZLFEED_ before them, and the settings they stand for."""
 
 
 def parse_size(text: object) -> tuple[int, int]:
@@ -67,7 +84,14 @@ def _stream_name(name: str) -> str:
     return name
 
 
-Size = Annotated[tuple[int, int], BeforeValidator(parse_size)]
+def _listed(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+# NoDecode: a variable holds what would be typed, not JSON.
+Size = Annotated[tuple[int, int], NoDecode, BeforeValidator(parse_size)]
+Listed = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
+"""Separated by commas in a variable."""
 Bitrate = Annotated[int, BeforeValidator(parse_bitrate)]
 Gop = Annotated[int | None, BeforeValidator(_gop)]
 StreamName = Annotated[str, AfterValidator(_stream_name)]
@@ -75,41 +99,36 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 """0 lets the system choose; the port in use is in every URL that is shown."""
 
 
-def _older(name: str, *older: str) -> AliasChoices:
-    return AliasChoices(name, f"ZLFEED_{name.upper()}", *older)
-
-
 class Settings(BaseSettings):
     """Every setting, checked. Environment: ZLFEED_<NAME> in capitals, and the older names where there are any."""
 
     model_config = SettingsConfigDict(
         env_prefix="ZLFEED_",
-        env_file=".env",
+        env_file=DOTENV,
         extra="ignore",
-        populate_by_name=True,
         env_ignore_empty=True,
         validate_default=True,
     )
 
     # publish
-    camera: list[str] = Field(default=["auto"])
+    camera: Listed = Field(default=["auto"])
     size: Size | None = None
-    fps: Annotated[float, Field(gt=0, le=240)] | None = None
+    fps: Annotated[float, Field(ge=0.1, le=240)] | None = None
     bitrate: Bitrate = 800_000
     gop: Gop = None
-    codec: Annotated[str, Field(pattern="^(h264|h265)$")] = "h264"
+    codec: Literal["h264", "h265"] = "h264"
     encoder: str = "auto"
-    server: str = "auto"
+    server: Literal["auto", "embedded"] = "auto"
     ffmpeg_path: Path | None = None
     mediamtx_path: Path | None = None
     host: str | None = None
-    advertise: str | None = Field(default=None, validation_alias=_older("advertise", "PI_VPN_IP"))
-    rtsp_port: Port = Field(default=8554, validation_alias=_older("rtsp_port", "RTSP_PORT"))
-    websocket_port: Port = Field(default=9000, validation_alias=_older("websocket_port", "WEBSOCKET_PORT"))
-    hls_port: Port = Field(default=8888, validation_alias=_older("hls_port", "HLS_PORT"))
-    webrtc_port: Port = Field(default=8889, validation_alias=_older("webrtc_port", "WEBRTC_PORT"))
-    stream_name: StreamName = Field(default="zerolatency", validation_alias=_older("stream_name", "STREAM_NAME"))
-    allow: list[str] = Field(default=[])
+    advertise: str | None = None
+    rtsp_port: Port = 8554
+    websocket_port: Port = 9000
+    hls_port: Port = 8888
+    webrtc_port: Port = 8889
+    stream_name: StreamName = "zerolatency"
+    allow: Listed = Field(default=[])
     token: str | None = None
     token_file: Path | None = None
     no_auth: bool = False
@@ -119,20 +138,18 @@ class Settings(BaseSettings):
     no_closed_frames: bool = False
 
     # receive, monitor
-    publisher: str | None = Field(default=None, validation_alias=_older("publisher", "PI_VPN_IP"))
+    publisher: str | None = None
     """The publisher's address, where receive and monitor look when none is given."""
-    connection_timeout: Annotated[float, Field(gt=0, le=300)] = Field(
-        default=2.0, validation_alias=_older("connection_timeout", "CONNECTION_TIMEOUT")
-    )
-    backend: Annotated[str, Field(pattern="^(auto|ffmpeg|gstreamer|v4l2|any)$")] = "auto"
-    transport: Annotated[str, Field(pattern="^(tcp|udp)$")] = "tcp"
+    connection_timeout: Annotated[float, Field(gt=0, le=300)] = 2.0
+    backend: Literal["auto", "ffmpeg", "gstreamer", "v4l2", "any"] = "auto"
+    transport: Literal["tcp", "udp"] = "tcp"
     status_url: str | None = None
     refresh_hz: Annotated[float, Field(gt=0, le=30)] = 2.0
 
     # all
     duration: Annotated[float, Field(gt=0)] | None = None
-    log_format: Annotated[str, Field(pattern="^(auto|text|json)$")] = "auto"
-    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+    log_format: Literal["auto", "text", "json"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod
     def settings_customise_sources(
@@ -147,8 +164,10 @@ class Settings(BaseSettings):
         return (
             init_settings,
             env_settings,
+            InitSettingsSource(settings_cls, _older(os.environ)),
             dotenv_settings,
-            TomlConfigSettingsSource(settings_cls, config_file()),
+            InitSettingsSource(settings_cls, _older(dotenv_values(DOTENV))),
+            InitSettingsSource(settings_cls, _from_file(config_file(), settings_cls)),
         )
 
 
@@ -158,6 +177,29 @@ def config_file() -> Path:
         return Path(named)
     here = Path(CONFIG_NAME)
     return here if here.exists() else platformdirs.user_config_path("zlfeed") / CONFIG_NAME
+
+
+def _older(variables: Mapping[str, str | None]) -> dict[str, Any]:
+    """What the older names say, by setting."""
+    return {field: value for name, fields in OLDER_NAMES.items() if (value := variables.get(name)) for field in fields}
+
+
+def _from_file(path: Path, settings: type[BaseSettings]) -> dict[str, Any]:
+    """What the configuration file says; nothing when there is none. Raises UsageError."""
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if os.environ.get("ZLFEED_CONFIG"):
+            raise UsageError(f"there is no file {path}, which ZLFEED_CONFIG names") from None
+        return {}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
+    for name in found:
+        if name not in settings.model_fields:
+            near = difflib.get_close_matches(name, settings.model_fields, 1)
+            meant = f": did you mean {near[0]}?" if near else ""
+            raise UsageError(f"{path}: there is no setting {name!r}{meant}")
+    return found
 
 
 def load(**flags: Any) -> Settings:
@@ -170,7 +212,7 @@ def load(**flags: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         raise UsageError("\n".join(_sentence(e, given) for e in error.errors())) from None
-    except (SettingsError, ValueError) as error:  # tomllib's and dotenv's syntax errors are ValueErrors
+    except (SettingsError, ValueError) as error:
         raise UsageError(f"the configuration cannot be read: {error}") from None
 
 
