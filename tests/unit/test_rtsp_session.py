@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zlfeed.rtsp.session import Session, SessionTable
+from zlfeed.rtsp.stream import LiveStream
+from zlfeed.rtsp.transport import TcpTransport, UdpTransport, parse
+
+
+def test_proposals_keep_the_client_s_order_and_lose_what_we_cannot_serve() -> None:
+    header = "RTP/AVP;multicast, RTP/AVP;unicast;client_port=4000-4001, RTP/SAVP, RTP/AVP/TCP;interleaved=2-3"
+    assert list(parse(header)) == [UdpTransport((4000, 4001)), TcpTransport(2)]
+
+
+@given(st.text(max_size=60), st.text("RTP/AVSTCUDP;,=-0123456789client_portinterleaved", max_size=60))
+def test_any_header_gives_transports_with_ports_and_channels_in_range(wild: str, close: str) -> None:
+    for transport in (*parse(wild), *parse(close), *parse("RTP/AVP/TCP;" + close), *parse("RTP/AVP;" + close)):
+        if isinstance(transport, TcpTransport):
+            assert 0 <= transport.channel <= 254
+        else:
+            assert all(1 <= port <= 65535 for port in transport.client_ports)
+
+
+def test_sessions_are_found_by_ids_that_nobody_can_guess() -> None:
+    table = SessionTable(limit=3)
+    sessions = [Session(LiveStream("x"), TcpTransport(0)) for _ in range(3)]
+    assert all(map(table.add, sessions))
+    assert not table.add(Session(LiveStream("x"), TcpTransport(0)))
+    assert [table.get(session.id) for session in sessions] == sessions
+    assert len({session.id for session in sessions}) == 3
+    # At least eight octets (RFC 2326 section 3.4).
+    assert all(len(session.id) >= 8 for session in sessions)
+    table.remove(sessions[0])
+    table.remove(sessions[0])
+    assert table.get(sessions[0].id) is None
+    assert len(table) == 2
