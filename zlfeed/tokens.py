@@ -61,10 +61,8 @@ def for_publisher(settings: Settings) -> Token | None:
     if token is not None:
         return token
     path = state_file()
-    if path.exists():
-        return Token(_read(path), False, path)
     try:
-        return _create(path)
+        return Token(_read(path), False, path) if path.exists() else _create(path)
     except OSError as error:
         raise UsageError(
             f"the token cannot be kept in {path}: {os.strerror(error.errno or 0)}; "
