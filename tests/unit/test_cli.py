@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from zlfeed import __version__
+from zlfeed.cli import app
+
+COMMANDS = ["publish", "receive", "monitor", "demo", "bench"]
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No configuration of this machine."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("TERM", "dumb")
+
+
+def zlfeed(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_every_command_helps(command: str, option: str) -> None:
+    result = zlfeed(command, option)
+    assert result.exit_code == 0
+    assert "Usage:" in result.stdout
+
+
+def test_help_tells_the_commands_and_the_exit_codes() -> None:
+    text = zlfeed("--help").stdout
+    assert all(command in text for command in COMMANDS)
+    assert "130" in text
+
+
+def test_the_version() -> None:
+    result = zlfeed("--version")
+    assert (result.exit_code, result.stdout) == (0, f"zlfeed {__version__}\n")
+
+
+def test_without_a_command_help_is_shown_and_it_is_a_usage_error() -> None:
+    result = zlfeed()
+    assert result.exit_code == 2
+    assert "Usage:" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["publish", "--fps", "0"], ["--fps", "0"]),
+        (["publish", "--size", "641x480"], ["--size", "642x480"]),
+        (["publish", "--bitrate", "abc"], ["--bitrate", "'abc'"]),
+        (["publish", "--gop", "often"], ["--gop", "'often'"]),
+        (["publish", "--codec", "vp8"], ["--codec", "'vp8'"]),
+        (["publish", "--server", "nginx"], ["--server", "'nginx'"]),
+        (["publish", "--rtsp-port", "70000"], ["--rtsp-port", "70000"]),
+        (["publish", "--stream-name", "a b"], ["--stream-name", "'a b'"]),
+        (["publish", "--duration", "0"], ["--duration"]),
+        (["publish", "--no-auth", "--camera", "http://x/"], ["--camera", "http"]),
+        (["publish", "--no-auth", "--camera", "a=test", "--camera", "a=test"], ["'a'", "NAME=SRC"]),
+        (["publish", "--camera", "test", "--token", "short"], ["--token", "8 to 256"]),
+        (["publish", "--camera", "test", "--token-file", "nothing"], ["nothing", "No such file"]),
+        (["receive", "--display", "--headless"], ["--display", "--headless"]),
+        (["receive", "--display-mode", "window"], ["--display-mode", "'window'"]),
+        (["receive", "--display-mode", "save"], ["--save"]),
+        (["receive", "--backend", "vlc"], ["--backend", "'vlc'"]),
+        (["receive", "--transport", "sctp"], ["--transport", "'sctp'"]),
+        (["demo", "--headless", "--display"], ["--headless", "--display"]),
+        (["publish", "--log-format", "xml"], ["--log-format", "'xml'"]),
+    ],
+)
+def test_a_wrong_option_is_one_line_on_stderr_and_exit_code_2(arguments: list[str], words: list[str]) -> None:
+    result = zlfeed(*arguments)
+    said = [line for line in result.stderr.splitlines() if line.startswith("zlfeed: ")]
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert len(said) == 1, result.stderr
+    assert all(word in said[0] for word in words), said[0]
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["publish", "--fps", "abc"], ["publish", "--frames", "1"], ["brew"]])
+def test_what_the_parser_refuses_is_exit_code_2_too(arguments: list[str]) -> None:
+    result = zlfeed(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+
+
+def test_a_token_on_the_command_line_is_warned_about_and_not_repeated() -> None:
+    result = zlfeed("publish", "--token", "a-secret-token", "--bitrate", "800k", "--camera", "ftp://x")
+    assert result.exit_code == 2
+    assert "--token-file" in result.stderr
+    assert "a-secret-token" not in result.stderr
+
+
+def modules_after(statement: str) -> set[str]:
+    """The modules that are loaded once the statement has run, in an interpreter of its own."""
+    program = f"import sys\ntry:\n    {statement}\nexcept SystemExit:\n    pass\nprint(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    return {name.partition(".")[0] for name in done.stderr.splitlines()[-1].split(" ")}
+
+
+@pytest.mark.parametrize(
+    ("statement", "unwanted"),
+    [
+        (
+            "import sys; sys.argv = ['zlfeed', '--help']; import zlfeed.cli; zlfeed.cli.main()",
+            ["cv2", "numpy", "textual"],
+        ),
+        ("import zlfeed.publisher.app", ["textual"]),
+        ("import zlfeed.monitor.app, zlfeed.monitor.run", ["cv2", "numpy"]),
+        ("import zlfeed.monitor.lines, zlfeed.monitor.run", ["cv2", "numpy", "textual"]),
+        ("import zlfeed.receiver.app", ["textual"]),
+        ("import zlfeed.status_client", ["cv2", "numpy", "textual"]),
+    ],
+)
+def test_a_command_loads_only_what_it_needs(statement: str, unwanted: list[str]) -> None:
+    assert not modules_after(statement) & set(unwanted)
