@@ -74,7 +74,7 @@ class Publisher:
         """Runs until `shutdown`. Raises ZlfeedError when it cannot start."""
         specs = camera_specs(self._settings)
         ffmpeg = find_ffmpeg(self._settings.ffmpeg_path)
-        self._relay.bind(self._hosts, self._settings.rtsp_port)
+        self._relay.public.bind(self._hosts, self._settings.rtsp_port)
         try:
             await self._status.start()
             self._pipelines = [self._pipeline(spec, ffmpeg) for spec in specs]
@@ -122,7 +122,7 @@ class Publisher:
                     "no_timecode", camera=pipeline.name, width=opened.width, narrowest=timecode.MIN_WIDTH,
                     meaning="the picture is too narrow for the strip: viewers cannot measure latency",
                 )  # fmt: skip
-        await self._relay.serve()
+        await self._relay.public.serve()
         # One turn of the sampler, so that "ready" says what is known and nothing is made up for it.
         statuses = self._own_statuses()
         host = urls.shown_host(self._hosts, self._settings.advertise)

@@ -70,7 +70,8 @@ Action = Send | Play | Pause | End | Rtcp | Close
 class Connection:
     """One client. `find` gives the stream at a path; `credentials` None means that everyone may look.
 
-    `own` is the session whose frames go through this connection, or that was set up on it.
+    `own` is the session whose frames go through this connection, or that was set up on it. Below `pull_prefix`, a
+    secret path, our own MediaMTX pulls: it needs no password, and its session is marked.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Connection:
         credentials: Credentials | None,
         sessions: SessionTable | None = None,
         open_ports: OpenPorts = lambda _session: None,
+        pull_prefix: str | None = None,
     ) -> None:
         self.own: Session | None = None
         self.agent = ""
@@ -88,6 +90,7 @@ class Connection:
         self._open_ports = open_ports
         self._local_host = local_host
         self._find = find
+        self._pull_prefix = pull_prefix
         self._credentials = credentials
         self._nonce = secrets.token_hex(16)
         self._parser = Parser()
@@ -131,7 +134,7 @@ class Connection:
         yield from actions
 
     def _authorized(self, request: Request) -> bool:
-        if self._credentials is None:
+        if self._credentials is None or self._is_pull(request):
             return True
         header = request.headers.get("authorization", "")
         return self._credentials.accepts(header, request.method, self._nonce)
@@ -172,7 +175,12 @@ class Connection:
     def _stream_at(self, request: Request) -> LiveStream | None:
         # GStreamer appends the control name to the path, FFmpeg behind the query.
         path = request.path.removesuffix(sdp.CONTROL).rstrip("/")
+        if self._pull_prefix is not None and self._is_pull(request):
+            path = path.removeprefix(self._pull_prefix)
         return self._find(path)
+
+    def _is_pull(self, request: Request) -> bool:
+        return self._pull_prefix is not None and request.path.startswith(self._pull_prefix)
 
     def _describe(self, request: Request) -> Response:
         accept = request.headers.get("accept", "*/*")
@@ -203,7 +211,7 @@ class Connection:
             self.own = None
         proposals = list(parse(request.headers.get("transport", "")))
         for transport in proposals:
-            session = Session(stream, transport)
+            session = Session(stream, transport, pull=self._is_pull(request))
             if not self._sessions.add(session):
                 return Response(453)
             ports = self._ports(session, transport)

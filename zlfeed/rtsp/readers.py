@@ -27,7 +27,7 @@ class SessionReader(abc.ABC):
         self.session = session
         self.peer = peer
         self.connected_at = time.monotonic()
-        self.delivery = Delivery()
+        self.delivery = Delivery(bounded=not session.pull)
         self._agent = agent
         self._packets = 0
         self._octets = 0
@@ -64,10 +64,12 @@ class SessionReader(abc.ABC):
         return self in self.session.stream.readers
 
     def play(self) -> None:
-        """Joins the stream, beginning with its current GOP."""
+        """Joins the stream, beginning with its current GOP; MediaMTX's pull with a fresh keyframe."""
         stream = self.session.stream
         stream.readers.add(self)
-        if burst := stream.burst():
+        if self.session.pull:
+            stream.want_keyframe()
+        elif burst := stream.burst():
             self._send_burst(burst, time.monotonic())
 
     def pause(self) -> None:
@@ -87,20 +89,22 @@ class SessionReader(abc.ABC):
             self._packets += len(unit.packets)
             self._octets += unit.size - _HEADER * len(unit.packets)
 
-    def _report_first(self) -> None:
-        # Right after the first RTP packet: MediaMTX ignores one before it (design 1.12).
-        if not self._reported:
-            self.report()
-
     def report(self) -> None:
-        """Sends a sender report that ties the RTP clock to the wall clock of capture (RFC 3550 section 6.4.1)."""
-        if not self._packets:
-            return
+        """Sends a sender report, once frames have been sent."""
+        if self._packets:
+            self._send_rtcp(self._sender_report())
+
+    def _sender_report(self) -> bytes:
+        """Ties the RTP clock to the wall clock of capture (RFC 3550 section 6.4.1).
+
+        The first goes right behind the session's first RTP packet: MediaMTX ignores one before it, and skips packets
+        until one comes (design 1.12).
+        """
         self._reported = True
         rtp = self.session.stream.rtp
         stamp = rtp.timestamp_at(time.monotonic_ns())
         wall_us = time.time_ns() // 1000
-        self._send_rtcp(rtcp.sender_report(rtp.ssrc, wall_us, stamp, self._packets, self._octets, "zlfeed"))
+        return rtcp.sender_report(rtp.ssrc, wall_us, stamp, self._packets, self._octets, "zlfeed")
 
     def log_drops(self) -> None:
         """One line for all frames dropped since the last."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -56,6 +57,7 @@ class RelayConnection(asyncio.Protocol):
             credentials=self._relay.credentials_for(peer[0]),
             sessions=self._relay.sessions,
             open_ports=self._open_ports,
+            pull_prefix=self._relay.pull_prefix,
         )
         if not self._relay.admit(self):
             transport.abort()
@@ -120,11 +122,40 @@ def _tune(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_PEER_MS)
 
 
-class Relay:
-    """The RTSP server. `bind` first, so that a taken port is known before anything starts; `serve` when ready.
+class Listener:
+    """A port of the relay's. `bind` first, so that a taken port is known before anything starts; `serve` when ready.
 
-    Between the two, clients that connect wait in the listener's queue instead of being turned away.
+    Between the two, clients that connect wait in the listener's queue instead of being turned away. To close it ends
+    no connection: another program can have the port while sessions live on.
     """
+
+    def __init__(self, relay: Relay) -> None:
+        self.port = 0
+        self._relay = relay
+        self._sockets: list[socket.socket] = []
+        self._servers: list[asyncio.Server] = []
+
+    def bind(self, hosts: Sequence[str], port: int) -> None:
+        """Takes the port; 0: a free one. Raises PortError."""
+        self._sockets, self.port = bind_tcp(hosts, port, option="--rtsp-port")
+
+    async def serve(self) -> None:
+        """Begins to accept clients."""
+        loop = asyncio.get_running_loop()
+        for sock in self._sockets:
+            self._servers.append(await loop.create_server(lambda: RelayConnection(self._relay), sock=sock))
+
+    def close(self) -> None:
+        """Gives the port back."""
+        for server in self._servers:
+            server.close()
+        for sock in self._sockets:
+            sock.close()
+        self._sockets, self._servers, self.port = [], [], 0
+
+
+class Relay:
+    """The RTSP server: its streams, and everyone who watches them."""
 
     def __init__(
         self,
@@ -137,23 +168,25 @@ class Relay:
         self.sessions = SessionTable()
         self.readers: dict[Session, SessionReader] = {}
         self.credentials_for = credentials_for
-        self.port = 0
+        self.public = Listener(self)
+        self.private = Listener(self)
+        """On this machine only, for our own MediaMTX, where that has the public port."""
+        self.pull_prefix = f"pull-{secrets.token_hex(12)}/"
+        """The secret path below which our own MediaMTX finds the streams."""
         self._changed = on_change
-        self._sockets: list[socket.socket] = []
-        self._servers: list[asyncio.Server] = []
         self._framed: tuple[AccessUnit | None, int, bytes] = (None, -1, b"")
 
-    # ------------------------------------------------------------ the port
+    @property
+    def port(self) -> int:
+        """The public port; 0 while it is not ours."""
+        return self.public.port
 
-    def bind(self, hosts: Sequence[str], port: int) -> None:
-        """Takes the port. Raises PortError."""
-        self._sockets, self.port = bind_tcp(hosts, port, option="--rtsp-port")
+    def pull_url(self, stream: str) -> str:
+        """Where our own MediaMTX finds a stream."""
+        port = self.private.port or self.public.port
+        return f"rtsp://127.0.0.1:{port}/{self.pull_prefix}{stream}"
 
-    async def serve(self) -> None:
-        """Begins to accept clients."""
-        loop = asyncio.get_running_loop()
-        for sock in self._sockets:
-            self._servers.append(await loop.create_server(lambda: RelayConnection(self), sock=sock))
+    # ------------------------------------------------------------ upkeep
 
     async def run(self) -> None:
         """Sends sender reports and looks after connections and sessions, until cancelled."""
@@ -175,11 +208,9 @@ class Relay:
                 next_report = now + REPORT_INTERVAL_S - 0.1
 
     async def close(self) -> None:
-        """Closes the port, all connections and all sessions."""
-        for server in self._servers:
-            server.close()
-        for sock in self._sockets:
-            sock.close()
+        """Closes the ports, all connections and all sessions."""
+        self.public.close()
+        self.private.close()
         for connection in tuple(self.connections):
             connection.abort()
         for session in tuple(self.readers):
@@ -251,5 +282,9 @@ class Relay:
 
     def viewers(self, stream: LiveStream, now: float) -> list[Viewer]:
         """Those who play a stream, in the order in which they came."""
-        playing = [reader for reader in self.readers.values() if reader.session.stream is stream and reader.playing]
+        playing = [
+            reader
+            for session, reader in self.readers.items()
+            if session.stream is stream and not session.pull and reader.playing
+        ]
         return [reader.viewer(now) for reader in sorted(playing, key=lambda r: r.connected_at)]

@@ -15,11 +15,15 @@ MAX_SESSIONS = 512
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One viewer of one stream. `alive` is set by every request and taken back by whoever watches the time."""
+    """One viewer of one stream. `alive` is set by every request and taken back by whoever watches the time.
+
+    `pull` marks our own MediaMTX: no viewer, never dropped, and without the burst, of which it would keep nothing.
+    """
 
     stream: LiveStream
     transport: Transport
     id: str = field(default_factory=lambda: secrets.token_hex(8))
+    pull: bool = False
     playing: bool = False
     alive: bool = True
 

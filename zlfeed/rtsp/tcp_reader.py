@@ -64,10 +64,12 @@ class TcpReader(SessionReader):
             data = self._framer(units[0], self._channel)
         else:
             data = b"".join(unit.interleaved(self._channel) for unit in units)
-        self.delivery.sent(len(data), now, frames=len(units), **limit)
         self._count(units)
+        if not self._reported:
+            end = 4 + len(units[0].packets[0])
+            data = data[:end] + interleave(self._sender_report(), self._channel + 1) + data[end:]
+        self.delivery.sent(len(data), now, frames=len(units), **limit)
         self._transport.write(data)
-        self._report_first()
 
     def _send_burst(self, units: Sequence[AccessUnit], now: float) -> None:
         """The keyframe first, the rest of the GOP when it is swallowed: a slow link gets one old picture, not a GOP."""

@@ -69,10 +69,11 @@ class UdpReader(SessionReader):
         else:
             for packet in packets[: self.AT_ONCE]:
                 self._send(0, packet)
+                if not self._reported:
+                    self._send_rtcp(self._sender_report())
             self._queue.extend(packets[self.AT_ONCE :])
             if self._queue:
                 self._timer = self._loop.call_later(self.PACE_S, self._pace)
-        self._report_first()
 
     def _pace(self) -> None:
         for _ in range(min(self.PACE_PACKETS, len(self._queue))):
