@@ -41,7 +41,7 @@ class Running:
         self._folder = tempfile.TemporaryDirectory(prefix="zlfeed-test-")
         self._cwd = cwd or Path(self._folder.name)
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("ZLFEED_", "FAKETIME")) and k not in _OLDER}
-        home = {name: self._folder.name for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")}
+        home = dict.fromkeys(("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), self._folder.name)
         self._env = {**clean, **home, "PYTHONUNBUFFERED": "1", _TAG: self._tag, **(env or {})}
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._words: list[str] = []
@@ -122,7 +122,10 @@ class Running:
 
     def end(self, number: int = signal.SIGINT, within_s: float = 20.0) -> int:
         """Sends it a signal and waits; its exit code."""
-        self.process.send_signal(number)
+        zlfeed = psutil.Process(self.process.pid)
+        if self._wrapper:
+            (zlfeed,) = zlfeed.children()
+        zlfeed.send_signal(number)
         return self.wait(within_s)
 
     def processes(self) -> list[psutil.Process]:
