@@ -86,10 +86,9 @@ def check_encoder(ffmpeg: Path, settings: EncoderSettings) -> None:
     except OSError as error:
         raise EncoderError(f"{ffmpeg} cannot be run: {os.strerror(error.errno or 0)}") from None
     if f"Encoder {settings.name} " not in done.stdout:
-        if done.returncode or "ffmpeg" not in (done.stdout + done.stderr).lower():
-            reason = "is not FFmpeg" if "Codec" not in done.stderr else f"has no encoder {settings.name}"
-        else:
-            reason = f"has no encoder {settings.name}"
+        # FFmpeg answers with "Encoder another …", for a codec's name, or with "Codec '…' is not recognized".
+        known = any(word in done.stdout + done.stderr for word in ("Encoder ", "Codec '"))
+        reason = f"has no encoder {settings.name}" if known else "is not FFmpeg"
         raise EncoderError(f"{ffmpeg} {reason}: choose another with --encoder, or another FFmpeg with --ffmpeg-path")
 
 
