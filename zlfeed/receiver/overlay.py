@@ -68,7 +68,8 @@ class Overlay:
         self._font = cv2.FONT_HERSHEY_SIMPLEX
         # Until version 5, OpenCV's font has ASCII only.
         self._ascii = int(cv2.__version__.partition(".")[0]) < 5
-        self._blank = np.full((480, 640, 3), 60, np.uint8)
+        # Under its header as large as a picture of 640×480, whose strip has gone.
+        self._blank = np.full((465, 640, 3), 60, np.uint8)
         self._canvas: Image | None = None
 
     def compose(self, image: Image | None, header: Header, *, strip: bool) -> Image:
@@ -79,13 +80,13 @@ class Overlay:
         image = self._blank if image is None else image
         height, width = image.shape[:2]
         bar = max(20, height // 18)
-        picture = image[strip_height(height) :] if strip else image
+        picture = image[strip_height(height) :] if strip and image is not self._blank else image
         shape = (bar + len(picture), width, 3)
         if self._canvas is None or self._canvas.shape != shape:
             self._canvas = np.empty(shape, np.uint8)
         below = self._canvas[bar:]
         if header.state.banner:
-            np.floor_divide(picture, 3, out=below)
+            np.floor_divide(picture, 2, out=below)
             self._draw_banner(below, header.state.banner)
         else:
             np.copyto(below, picture)
@@ -119,13 +120,15 @@ class Overlay:
 
     def _draw_banner(self, canvas: Image, lines: Sequence[str]) -> None:
         height, width = canvas.shape[:2]
-        text = max(_MIN_TEXT, height // 32)
+        text = max(_MIN_TEXT, height // 36)
         wrapped = [piece for line in lines for piece in self._wrap(line, text, width - 4 * text)]
-        y = (height - 2 * text * (len(wrapped) - 1)) // 2 + text
+        band = 2 * text * len(wrapped) + text
+        top = max(0, (height - band) // 2)
+        canvas[top : top + band] = _BAR
         for index, line in enumerate(wrapped):
             x = max(2, (width - self._width(line, text)) // 2)
-            self._text(canvas, line, x, y, text, _LEVELS["warning"] if index == 0 else _WHITE)
-            y += 2 * text
+            colour = _LEVELS["warning"] if index == 0 else _WHITE
+            self._text(canvas, line, x, top + 2 * text * (index + 1), text, colour)
 
     def _wrap(self, line: str, text: int, room: int) -> list[str]:
         """The line in pieces no wider than `room`, broken between words."""

@@ -189,7 +189,9 @@ class Reader:
             now_us = monotonic_us()
             if not ok:
                 silent = now_us - (last_us or began_us) >= self._timeout_s * 0.9e6
-                error = f"no picture for {self._timeout_s:g} s" if silent else "the server ended the stream"
+                error = (
+                    f"the server sent nothing for {self._timeout_s:g} s" if silent else "the server ended the stream"
+                )
                 return last_us - first_us >= STEADY_US, error
             last_us = now_us
             first_us = first_us or now_us

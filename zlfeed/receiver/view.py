@@ -107,8 +107,7 @@ class View:
             picture.age.error_ms if picture and picture.age else None,
             state,
         )
-        image = picture.image if picture else None
-        self._window.show(self._overlay.compose(image, header, strip=self._strip and picture is not None))
+        self._window.show(self._overlay.compose(picture.image if picture else None, header, strip=self._strip))
 
 
 def _time_of_day(at_us: int) -> str:

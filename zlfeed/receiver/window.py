@@ -30,12 +30,12 @@ class Window:
 
     def show(self, image: npt.NDArray[np.uint8]) -> None:
         """Has the image painted at the next keys()."""
+        self._cv2.imshow(self._title, image)
         size = (image.shape[1], image.shape[0])
         if size != self._picture_size:
             self._picture_size = size
             scale = min(1.0, _LARGEST[0] / size[0], _LARGEST[1] / size[1])
             self._cv2.resizeWindow(self._title, round(size[0] * scale), round(size[1] * scale))
-        self._cv2.imshow(self._title, image)
 
     def keys(self) -> str | None:
         """Paints and takes one key: quit, save or None. Closing the window is quit; full screen is done here."""
