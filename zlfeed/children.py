@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from zlfeed.errors import StartError
+from zlfeed.errors import ExitCode, StartError, ZlfeedError
 from zlfeed.publisher.logpipe import LogPipe
 
 _PR_SET_PDEATHSIG = 1
@@ -28,23 +28,29 @@ def _die_with_parent() -> None:
 class Command:
     """One `zlfeed …` process; started from a process with a single thread (Linux), for it runs code after the fork."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, log: LogPipe) -> None:
+    def __init__(self, name: str, process: asyncio.subprocess.Process, log: LogPipe | None) -> None:
         self.name = name
         self._process = process
         self._log = log
 
     @classmethod
-    async def start(cls, name: str, *arguments: str, hear: bool, program: Sequence[str] | None = None) -> Command:
-        """Starts `zlfeed NAME ARGUMENTS` with this interpreter; `hear` its stdout, else it is ours."""
-        log = LogPipe(name)
+    async def start(
+        cls, name: str, *arguments: str, hear: bool, program: Sequence[str] | None = None, on_terminal: bool = False
+    ) -> Command:
+        """Starts `zlfeed NAME ARGUMENTS` with this interpreter; `hear` its stdout, else it is ours.
+
+        `on_terminal` leaves it our terminal: its keys, its size and what the monitor draws. All others get none of it.
+        """
+        log = None if on_terminal else LogPipe(name)
         try:
             process = await asyncio.create_subprocess_exec(
                 *(program or (sys.executable, "-P", "-m", "zlfeed", name)),
                 *arguments,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.DEVNULL if log else None,
                 stdout=asyncio.subprocess.PIPE if hear else None,
-                stderr=log.write_fd,
-                start_new_session=sys.platform != "win32",
+                stderr=log.write_fd if log else None,
+                # A session of its own: Ctrl-C on the terminal is for us, and we end the others in order.
+                start_new_session=log is not None and sys.platform != "win32",
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,
                 limit=_LINE_LIMIT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -52,7 +58,8 @@ class Command:
         except OSError as error:
             raise StartError(f"{name} cannot be started: {os.strerror(error.errno or 0)}") from None
         finally:
-            log.started()
+            if log:
+                log.started()
         return cls(name, process, log)
 
     @property
@@ -72,8 +79,7 @@ class Command:
                             return line
         except TimeoutError:
             raise StartError(f"zlfeed {self.name} said no {kind!r} within {timeout_s:g} s{self._words()}") from None
-        await self.wait()
-        raise StartError(f"zlfeed {self.name} ended before it said {kind!r}{self._words()}")
+        raise self.failure(await self.wait())
 
     async def drain(self) -> None:
         """Reads and forgets its stdout, so that it never waits for us."""
@@ -94,8 +100,26 @@ class Command:
                 end()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), _STOP_S)
+        if self._log:
+            self._log.close()
+
+    def failure(self, code: int) -> ZlfeedError:
+        """Its end with `code`, which was not asked for, as our own: in its words, with its exit code."""
+        error = ZlfeedError(
+            self._last_words() or f"zlfeed {self.name} ended by itself (exit code {code}){self._words()}"
+        )
+        if code in tuple(ExitCode) and code != ExitCode.OK:
+            error.exit_code = ExitCode(code)
+        return error
+
+    def _last_words(self) -> str:
+        """The sentence that ended it."""
+        if self._log is None:
+            return ""
         self._log.close()
+        said = [line.removeprefix("zlfeed: ") for line in self._log.lines() if line.startswith("zlfeed: ")]
+        return "\n".join(said)
 
     def _words(self) -> str:
-        last = self._log.last_line().removeprefix("zlfeed: ")
+        last = self._log.last_line().removeprefix("zlfeed: ") if self._log else ""
         return f": {last}" if last else ""

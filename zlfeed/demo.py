@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from zlfeed import logs
 from zlfeed.children import Command
@@ -13,10 +15,15 @@ from zlfeed.config import Settings
 from zlfeed.errors import ExitCode, PortError, UsageError
 from zlfeed.net import LOOPBACK, bind_tcp
 from zlfeed.signals import Shutdown
+from zlfeed.terminal import write
 
 log = logs.get(__name__)
 
+T = TypeVar("T")
+
 _READY_S = 30.0
+_IN_ORDER = (ExitCode.OK, ExitCode.SIGINT, ExitCode.SIGTERM)
+"""What a command ends with when its user, or its time, ended it."""
 
 
 def run(settings: Settings, *, camera: str, display: bool, headless: bool, as_json: bool) -> int:
@@ -33,25 +40,27 @@ async def _run(settings: Settings, camera: str, *, display: bool, with_monitor: 
     shutdown = Shutdown()
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(shutdown.installed())
-        publisher = await stack.enter_async_context(
-            _command("publish", *_publish_arguments(settings, camera), hear=True)
-        )
-        urls = (await publisher.line("ready", _READY_S))["urls"]
-        drain = asyncio.create_task(publisher.drain())
-        stack.callback(drain.cancel)
+        publisher = await _command(stack, "publish", *_publish_arguments(settings, camera), hear=True)
+        ready = await _unless_asked(publisher.line("ready", _READY_S), shutdown)
+        if ready is None:
+            return shutdown.code or ExitCode.FAILURE
+        _forget_output(stack, publisher)
+        urls = ready["urls"]
         lasting = ["--duration", str(settings.duration)] if settings.duration else []
         watching = [urls["rtsp"], "--status-url", urls["websocket"]]
         shown = "--display" if display else "--headless"
         output = ["--json"] if as_json or with_monitor else []
-        receiver = await stack.enter_async_context(
-            _command("receive", *watching, shown, *lasting, *output, hear=with_monitor)
-        )
-        front = receiver
+        if as_json:
+            write(json.dumps(ready, ensure_ascii=False) + "\n")
+        elif not with_monitor:
+            write(f"on the air at {urls['rtsp']} (any RTSP player opens it), status at {urls['websocket']}\n")
+        receiver = await _command(stack, "receive", *watching, shown, *lasting, *output, hear=with_monitor)
+        commands = [receiver, publisher]
         if with_monitor:
-            heard = asyncio.create_task(receiver.drain())
-            stack.callback(heard.cancel)
-            front = await stack.enter_async_context(_command("monitor", urls["websocket"], *lasting, hear=False))
-        return await _until_end(front, publisher, shutdown)
+            _forget_output(stack, receiver)
+            monitor = await _command(stack, "monitor", urls["websocket"], *lasting, hear=False, on_terminal=True)
+            commands.insert(0, monitor)
+        return await _until_end(commands, shutdown)
 
 
 def _publish_arguments(settings: Settings, camera: str) -> list[str]:
@@ -74,28 +83,52 @@ def _free(port: int, option: str) -> int:
     return port
 
 
-@contextlib.asynccontextmanager
-async def _command(name: str, *arguments: str, hear: bool) -> AsyncIterator[Command]:
-    command = await Command.start(name, *arguments, hear=hear)
-    try:
-        yield command
-    finally:
-        await command.stop()
+async def _command(
+    stack: contextlib.AsyncExitStack, name: str, *arguments: str, hear: bool, on_terminal: bool = False
+) -> Command:
+    """A command that is ended with `stack`."""
+    command = await Command.start(name, *arguments, hear=hear, on_terminal=on_terminal)
+    stack.push_async_callback(command.stop)
+    return command
 
 
-async def _until_end(front: Command, publisher: Command, shutdown: Shutdown) -> int:
-    """Waits for what the user looks at to end, for a signal, or for the publisher to die."""
-    ended = asyncio.create_task(front.wait())
-    died = asyncio.create_task(publisher.wait())
+def _forget_output(stack: contextlib.AsyncExitStack, command: Command) -> None:
+    """Has what it prints read, and forgotten, until `stack` ends."""
+    task = asyncio.create_task(command.drain())
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(end)
+
+
+async def _unless_asked(work: Coroutine[Any, Any, T], shutdown: Shutdown) -> T | None:
+    """What `work` gives, None when a signal asks for the end first."""
+    doing = asyncio.create_task(work)
     asked = asyncio.create_task(shutdown.requested.wait())
     try:
-        await asyncio.wait((ended, died, asked), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((doing, asked), return_when=asyncio.FIRST_COMPLETED)
+        return doing.result() if doing.done() else None
+    finally:
+        for task in (doing, asked):
+            task.cancel()
+        await asyncio.gather(doing, asked, return_exceptions=True)
+
+
+async def _until_end(commands: Sequence[Command], shutdown: Shutdown) -> int:
+    """Waits for one of them to end, or for a signal; the exit code. Raises ZlfeedError when one failed."""
+    ends = {asyncio.create_task(command.wait()): command for command in commands}
+    asked = asyncio.create_task(shutdown.requested.wait())
+    try:
+        await asyncio.wait((*ends, asked), return_when=asyncio.FIRST_COMPLETED)
         if shutdown.code is not None:
             return shutdown.code
-        if ended.done():
-            return ended.result() if ended.result() >= 0 else ExitCode.FAILURE
-        return died.result() or ExitCode.FAILURE
+        command, code = next((command, task.result()) for task, command in ends.items() if task.done())
+        if code in _IN_ORDER:
+            return code
+        raise command.failure(code)
     finally:
-        for task in (ended, died, asked):
+        for task in (*ends, asked):
             task.cancel()
-        await asyncio.gather(ended, died, asked, return_exceptions=True)
+        await asyncio.gather(*ends, asked, return_exceptions=True)
