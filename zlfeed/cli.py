@@ -151,8 +151,14 @@ def publish(
     server: Annotated[
         str | None,
         typer.Option(
-            metavar="auto|embedded", help="Who serves the viewers: the relay in this program.", rich_help_panel=_NETWORK
+            metavar="auto|embedded|mediamtx",
+            help="auto: our relay, and MediaMTX for browsers where there is one; mediamtx: the RTSP port is its too.",
+            rich_help_panel=_NETWORK,
         ),
+    ] = None,
+    mediamtx_path: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The MediaMTX program; default: on PATH.", rich_help_panel=_NETWORK),
     ] = None,
     ffmpeg_path: Annotated[
         Path | None,
@@ -182,6 +188,12 @@ def publish(
     websocket_port: Annotated[
         int | None, typer.Option(metavar="PORT", help="Default 9000; 0: any free one.", rich_help_panel=_NETWORK)
     ] = None,
+    hls_port: Annotated[
+        int | None, typer.Option(metavar="PORT", help="MediaMTX's HLS page; default 8888.", rich_help_panel=_NETWORK)
+    ] = None,
+    webrtc_port: Annotated[
+        int | None, typer.Option(metavar="PORT", help="MediaMTX's WebRTC page; default 8889.", rich_help_panel=_NETWORK)
+    ] = None,
     stream_name: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="The stream's path; default zerolatency.", rich_help_panel=_NETWORK),
@@ -190,6 +202,14 @@ def publish(
     token: Token = None,
     no_auth: Annotated[
         bool | None, typer.Option("--no-auth", help="Let everyone in who can reach the port.", rich_help_panel=_ACCESS)
+    ] = None,
+    web_plain: Annotated[
+        bool | None,
+        typer.Option(
+            "--web-plain",
+            help="WebRTC and HLS for other machines although the token then crosses the net readably (plain HTTP).",
+            rich_help_panel=_ACCESS,
+        ),
     ] = None,
     wait_camera: Annotated[
         bool | None,
@@ -221,9 +241,10 @@ def publish(
     def run() -> int:
         settings = _settings(
             camera=camera or None, size=size, fps=fps, bitrate=bitrate, gop=gop, codec=codec, encoder=encoder,
-            server=server, ffmpeg_path=ffmpeg_path, host=host, advertise=advertise, rtsp_port=rtsp_port,
-            websocket_port=websocket_port, stream_name=stream_name, token_file=token_file, token=token,
-            no_auth=no_auth, wait_camera=wait_camera, no_timecode=no_timecode, no_overlay=no_overlay,
+            server=server, mediamtx_path=mediamtx_path, ffmpeg_path=ffmpeg_path, host=host, advertise=advertise,
+            rtsp_port=rtsp_port, websocket_port=websocket_port, hls_port=hls_port, webrtc_port=webrtc_port,
+            stream_name=stream_name, token_file=token_file, token=token, no_auth=no_auth, web_plain=web_plain,
+            wait_camera=wait_camera, no_timecode=no_timecode, no_overlay=no_overlay,
             no_closed_frames=no_closed_frames, duration=duration, log_format=log_format,
         )  # fmt: skip
         if sys.platform == "win32":

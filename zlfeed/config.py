@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     gop: Gop = None
     codec: Literal["h264", "h265"] = "h264"
     encoder: str = "auto"
-    server: Literal["auto", "embedded"] = "auto"
+    server: Literal["auto", "embedded", "mediamtx"] = "auto"
     ffmpeg_path: Path | None = None
     mediamtx_path: Path | None = None
     host: str | None = None
@@ -128,6 +128,8 @@ class Settings(BaseSettings):
     hls_port: Port = 8888
     webrtc_port: Port = 8889
     stream_name: StreamName = "zerolatency"
+    web_plain: bool = False
+    """WebRTC and HLS on every address although the token then goes over plain HTTP."""
     allow: Listed = Field(default=[])
     token: str | None = None
     token_file: Path | None = None

@@ -20,6 +20,7 @@ from zlfeed.publisher import urls
 from zlfeed.publisher.camera import CameraSpec, parse_camera
 from zlfeed.publisher.capture import CaptureSettings
 from zlfeed.publisher.ffmpeg import check_encoder, find_ffmpeg
+from zlfeed.publisher.front import DoorSettings, FrontDoor, choose
 from zlfeed.publisher.host_metrics import HostSample, HostSampler
 from zlfeed.publisher.pipeline import Pipeline, PipelineSettings
 from zlfeed.publisher.report import JsonReport, Report, TextReport
@@ -67,6 +68,7 @@ class Publisher:
         self._sampler = HostSampler()
         self._host: HostSample | None = None
         self._pipelines: list[Pipeline] = []
+        self._front: FrontDoor
 
     # ------------------------------------------------------------ start and end
 
@@ -74,7 +76,8 @@ class Publisher:
         """Runs until `shutdown`. Raises ZlfeedError when it cannot start."""
         specs = camera_specs(self._settings)
         ffmpeg = find_ffmpeg(self._settings.ffmpeg_path)
-        self._relay.public.bind(self._hosts, self._settings.rtsp_port)
+        self._front = self._front_door()
+        self._front.bind()
         try:
             await self._status.start()
             self._pipelines = [self._pipeline(spec, ffmpeg) for spec in specs]
@@ -99,6 +102,28 @@ class Publisher:
             await self._relay.close()
             await self._status.stop()
 
+    def _front_door(self) -> FrontDoor:
+        s = self._settings
+        topology, program = choose(s.server, s.mediamtx_path)
+        door = DoorSettings(
+            topology=topology,
+            hosts=self._hosts,
+            rtsp_port=s.rtsp_port,
+            webrtc_port=s.webrtc_port,
+            hls_port=s.hls_port,
+            program=program,
+            token=self._token.value if self._token else None,
+            advertise=s.advertise,
+            web_plain=s.web_plain,
+        )
+        return FrontDoor(
+            door,
+            self._relay,
+            feeding=lambda: sum(pipeline.frames_sent for pipeline in self._pipelines),
+            on_event=self._event,
+            on_change=self._changed,
+        )
+
     def _pipeline(self, spec: CameraSpec, ffmpeg: Path) -> Pipeline:
         s = self._settings
         stream = LiveStream(spec.name, closed_frames=not s.no_closed_frames)
@@ -113,23 +138,35 @@ class Publisher:
         )
 
     async def _announce(self) -> None:
-        """Opens the doors once every camera can be watched, and says so."""
-        for pipeline in self._pipelines:
-            await pipeline.first_frame.wait()
-            opened = pipeline.opened
-            if opened and not self._settings.no_timecode and not timecode.fits(opened.width):
-                log.warning(
-                    "no_timecode", camera=pipeline.name, width=opened.width, narrowest=timecode.MIN_WIDTH,
-                    meaning="the picture is too narrow for the strip: viewers cannot measure latency",
-                )  # fmt: skip
-        await self._relay.public.serve()
-        # One turn of the sampler, so that "ready" says what is known and nothing is made up for it.
-        statuses = self._own_statuses()
+        """Opens the door once the first camera can be watched, and says of each when it can."""
+        told: set[Pipeline] = set()
+        waiting = {asyncio.create_task(pipeline.first_frame.wait()): pipeline for pipeline in self._pipelines}
+        async with asyncio.TaskGroup() as tasks:
+            try:
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                tasks.create_task(kept_running("front door", self._front.run, self._part_failed))
+                await self._front.opened()
+                while True:
+                    for pipeline in self._pipelines:
+                        if pipeline.first_frame.is_set() and pipeline not in told:
+                            told.add(pipeline)
+                            self._ready(pipeline)
+                    await asyncio.sleep(1.0)
+                    self._report.second(self._own_statuses())
+            finally:
+                for task in waiting:
+                    task.cancel()
+
+    def _ready(self, pipeline: Pipeline) -> None:
+        opened = pipeline.opened
+        if opened and not self._settings.no_timecode and not timecode.fits(opened.width):
+            log.warning(
+                "no_timecode", camera=pipeline.name, width=opened.width, narrowest=timecode.MIN_WIDTH,
+                meaning="the picture is too narrow for the strip: viewers cannot measure latency",
+            )  # fmt: skip
         host = urls.shown_host(self._hosts, self._settings.advertise)
-        self._report.ready(statuses, {s.camera: self._urls(s.camera, host) for s in statuses})
-        while True:
-            await asyncio.sleep(1.0)
-            self._report.second(self._own_statuses())
+        statuses = [status for status in self._own_statuses() if status.camera == pipeline.name]
+        self._report.ready(statuses, {pipeline.name: self._urls(pipeline.name, host)})
 
     async def _sample(self) -> None:
         while True:
@@ -157,10 +194,8 @@ class Publisher:
         return Credentials(self._token.value)
 
     def _urls(self, camera: str, host: str) -> dict[str, str]:
-        return {
-            "rtsp": urls.rtsp_url(host, self._relay.port, camera),
-            "websocket": urls.websocket_url(host, self._status.port),
-        }
+        found = self._front.urls(host, camera)
+        return {"rtsp": found.pop("rtsp"), "websocket": urls.websocket_url(host, self._status.port), **found}
 
     def _own_statuses(self) -> list[CameraStatus]:
         """The figures for our own report: an error in them must not end the feed."""
@@ -189,13 +224,14 @@ class Publisher:
         return [self._status_of(pipeline, now) for pipeline in self._pipelines]
 
     def _status_of(self, pipeline: Pipeline, now: float) -> CameraStatus:
-        viewers = self._reports.attach(self._relay.viewers(pipeline.stream, now), pipeline.name, now)
+        watching = [*self._relay.viewers(pipeline.stream, now), *self._front.viewers(pipeline.name)]
+        viewers = self._reports.attach(watching, pipeline.name, now)
         status = replace(
             pipeline.status(now),
             viewers=viewers,
             latency_ms=self._reports.worst(pipeline.name, now),
             uptime_s=now - self._started,
-            server="embedded",
+            server=self._front.server,
         )
         host = self._host
         if host is None:

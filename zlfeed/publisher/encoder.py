@@ -18,6 +18,8 @@ from typing import Any
 
 from zlfeed import logs
 from zlfeed.errors import EncoderError
+from zlfeed.exits import exit_words
+from zlfeed.pdeath import with_parent
 from zlfeed.publisher.camera import FrameInfo
 from zlfeed.publisher.ffmpeg import EncoderSettings, encode_argv
 from zlfeed.publisher.logpipe import LogPipe
@@ -109,7 +111,7 @@ class Encoder:
             os.set_blocking(self._write_fd, False)
             os.set_blocking(self._read_fd, False)
             self._process = await asyncio.create_subprocess_exec(
-                *encode_argv(self._ffmpeg, self.settings, warm=self._warm),
+                *with_parent(encode_argv(self._ffmpeg, self.settings, warm=self._warm)),
                 stdin=child_in,
                 stdout=child_out,
                 stderr=self._log_pipe.write_fd,
@@ -259,14 +261,14 @@ class Encoder:
         last = self._log_pipe.last_line()
         return f"FFmpeg {how}{reason}" + (f": {last}" if last else "")
 
-    async def stop(self) -> None:
-        """Ends FFmpeg: end of input first, then signals; it is reaped when this returns."""
+    async def stop(self, *, force: bool = False) -> None:
+        """Ends FFmpeg: end of input first, then signals (`force`: killed at once); reaped when this returns."""
         self._closed.set()
         loop = asyncio.get_running_loop()
         if self._read_fd >= 0:
             loop.remove_reader(self._read_fd)
         self._close_fds()
-        for step, patience_s in _STOP_STEPS if self._process else ():
+        for step, patience_s in self._stop_steps(force):
             if self._process is None or self._process.returncode is not None:
                 break
             with contextlib.suppress(ProcessLookupError):
@@ -275,6 +277,11 @@ class Encoder:
                 await asyncio.wait_for(self._process.wait(), patience_s)
         self._ended.set()
         self._log_pipe.close()
+
+    def _stop_steps(self, force: bool) -> tuple[tuple[signal.Signals, float], ...]:
+        if self._process is None:
+            return ()
+        return _STOP_STEPS[-1:] if force else _STOP_STEPS
 
     def log_lines(self) -> list[str]:
         """FFmpeg's last messages."""
@@ -286,16 +293,6 @@ class Encoder:
                 if fd >= 0:
                     os.close(fd)
             self._write_fd = self._read_fd = -1
-
-
-def exit_words(code: int) -> str:
-    """`ended with code 1` or `was killed by SIGKILL`."""
-    if code >= 0:
-        return f"ended with code {code}"
-    try:
-        return f"was killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was killed by signal {-code}"
 
 
 def _enlarge(fd: int) -> None:

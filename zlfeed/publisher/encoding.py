@@ -89,7 +89,7 @@ class Encoding:
             self._on_restart(reason)
             if time.monotonic() - began > HEALTHY_S:
                 delays = backoff(first=0.05)
-            if self._take_spare() is None:
+            if self.current is None and self._take_spare() is None:
                 await asyncio.sleep(next(delays))
 
     async def _encode(self) -> str | None:
@@ -104,11 +104,13 @@ class Encoding:
             reason = await self._until_replaced(encoder)
         except EncoderError as error:
             return str(error)
-        if self.current is encoder:
-            self.current = None
-        if reason is not None:
-            self.frames_lost += encoder.pending
-        await self._retire(encoder, drain=reason is None)
+        if reason is None:
+            await self._retire(encoder)
+            return None
+        self.current = None
+        self._take_spare()  # before the one that failed is cleared away: frames are waiting
+        self.frames_lost += encoder.pending
+        await asyncio.shield(encoder.stop(force=True))
         return reason
 
     async def _until_replaced(self, encoder: Encoder) -> str | None:
@@ -149,10 +151,10 @@ class Encoding:
         self._last_swap = time.monotonic()
         return spare
 
-    async def _retire(self, encoder: Encoder, *, drain: bool) -> None:
-        """Ends an encoder; one that worked well first gives what it still has."""
+    async def _retire(self, encoder: Encoder) -> None:
+        """Ends an encoder that worked well; first it gives what it still has."""
         until = time.monotonic() + _DRAIN_S
-        while drain and encoder.pending and time.monotonic() < until:
+        while encoder.pending and time.monotonic() < until:
             await asyncio.sleep(0.01)
         await asyncio.shield(encoder.stop())
 

@@ -75,7 +75,7 @@ class Pipeline:
         self._encoder_restarts = 0
         self._error: str | None = None
         self._described: Encoder | None = None
-        self._frames_sent = 0
+        self.frames_sent = 0
         self._bytes_sent = 0
         self._fps = Rate(STATS_S)
         self._bitrate = Rate(STATS_S)
@@ -160,7 +160,7 @@ class Pipeline:
         )
         if unit is None:
             return
-        self._frames_sent += 1
+        self.frames_sent += 1
         self._bytes_sent += len(frame.data)
         self._fps.add(now)
         self._bitrate.add(now, len(frame.data) * 8)
@@ -206,7 +206,7 @@ class Pipeline:
             state=self._state(),
             fps=self._fps.per_second(now),
             frames_captured=self._capture.captured,
-            frames_sent=self._frames_sent,
+            frames_sent=self.frames_sent,
             frames_dropped=self._drops(),
             bitrate_asked_kbps=self._settings.bitrate / 1000,
             bitrate_kbps=self._kbps(now),

@@ -1,0 +1,318 @@
+"""The front door: who serves viewers at which URL — the relay alone, MediaMTX beside it, or MediaMTX before it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from zlfeed import logs
+from zlfeed.errors import PortError, StartError, UsageError
+from zlfeed.model import Viewer
+from zlfeed.net import ANY, LOOPBACK, bind_tcp, host_port
+from zlfeed.publisher import urls
+from zlfeed.publisher.mediamtx.config import MediaMtxSettings, Ports
+from zlfeed.publisher.mediamtx.locate import Program, locate
+from zlfeed.publisher.mediamtx.server import MediaMtx
+from zlfeed.rtsp.server import Relay
+
+log = logs.get(__name__)
+
+Topology = Literal["embedded", "beside", "classic"]
+"""`beside`: the relay keeps RTSP, MediaMTX adds the rest (--server auto). `classic`: MediaMTX has the RTSP port."""
+
+TRIAL_S = 60.0
+"""How long MediaMTX must hold on spare ports before it gets the public port back."""
+RETRY_S = 60.0
+_BESIDE_S = 3.0
+"""How long the first "ready" waits for MediaMTX's URLs."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoorSettings:
+    """What the front door is made of. `web_plain`: the token may go over plain HTTP; WebRTC and HLS know only Basic."""
+
+    topology: Topology
+    hosts: Sequence[str]
+    rtsp_port: int
+    webrtc_port: int
+    hls_port: int
+    program: Program | None = None
+    token: str | None = None
+    advertise: str | None = None
+    web_plain: bool = False
+
+
+def choose(server: str, mediamtx_path: Path | None) -> tuple[Topology, Program | None]:
+    """What --server asks for, with the MediaMTX that serves it. Raises UsageError or StartError."""
+    match server:
+        case "embedded":
+            return "embedded", None
+        case "auto":
+            program = locate(mediamtx_path)
+            return ("beside" if program else "embedded"), program
+        case "mediamtx":
+            program = locate(mediamtx_path)
+            if program is None:
+                raise StartError(
+                    "--server mediamtx wants MediaMTX, and there is none on PATH nor in the data folder: install it, "
+                    "name it with --mediamtx-path, or choose --server embedded"
+                )
+            return "classic", program
+        case _:
+            raise UsageError(f"--server is auto, embedded or mediamtx, not {server!r}")
+
+
+class FrontDoor:
+    """Opens the public port with the right server behind it, and keeps it open."""
+
+    def __init__(
+        self,
+        settings: DoorSettings,
+        relay: Relay,
+        *,
+        feeding: Callable[[], int],
+        on_event: Callable[[str, str, str], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._relay = relay
+        self._on_event = on_event
+        self._on_change = on_change
+        self._feeding = feeding
+        self._rtsp_port = settings.rtsp_port
+        self._return_asked = asyncio.Event()
+        self._fallback = False
+        self._ports = Ports(None, None, None, 0)
+        self._api_password = secrets.token_urlsafe(16)
+        self.mediamtx = self._make(lambda: self._ports) if settings.program else None
+
+    # ------------------------------------------------------------ what is shown
+
+    @property
+    def server(self) -> str:
+        """Who serves now: embedded, embedded+mediamtx, mediamtx, or embedded (fallback)."""
+        match self._settings.topology:
+            case "classic":
+                return "embedded (fallback)" if self._fallback else "mediamtx"
+            case "beside":
+                return "embedded+mediamtx"
+            case _:
+                return "embedded"
+
+    def urls(self, host: str, stream: str) -> dict[str, str]:
+        """Where a stream can be watched just now; browsers' URLs only while MediaMTX serves."""
+        found = {"rtsp": urls.rtsp_url(host, self._rtsp_port, stream)}
+        if self.mediamtx is None or not self.mediamtx.ready or self._fallback:
+            return found
+        web = host if self._web_is_public() else "127.0.0.1"
+        if self._ports.webrtc:
+            found["webrtc"] = f"http://{host_port(web, self._ports.webrtc)}/{stream}"
+        if self._ports.hls:
+            found["hls"] = f"http://{host_port(web, self._ports.hls)}/{stream}"
+        return found
+
+    def viewers(self, stream: str) -> list[Viewer]:
+        """Those who watch through MediaMTX."""
+        path = self.mediamtx.paths.get(stream) if self.mediamtx else None
+        return list(path.readers) if path else []
+
+    def ask_return(self) -> None:
+        """Has the public port given back to MediaMTX now, instead of after a minute of trial."""
+        self._return_asked.set()
+
+    # ------------------------------------------------------------ life
+
+    def bind(self) -> None:
+        """Takes or tries the ports. Raises PortError."""
+        s = self._settings
+        if s.topology == "classic":
+            self._relay.private.bind(LOOPBACK[:1], 0)
+            self._rtsp_port = _free_tcp(s.hosts, s.rtsp_port, "--rtsp-port")
+        else:
+            self._relay.public.bind(s.hosts, s.rtsp_port)
+            self._rtsp_port = self._relay.public.port
+        if self.mediamtx is not None:
+            self._ports = self._choose_ports()
+
+    def _choose_ports(self) -> Ports:
+        s = self._settings
+        web = self._web_hosts()
+        beside = self._free_or_off(s.hosts, self._rtsp_port + 1 if s.rtsp_port else 0, "--rtsp-port")
+        return Ports(
+            rtsp=self._rtsp_port if s.topology == "classic" else beside,
+            webrtc=self._free_or_off(web, s.webrtc_port, "--webrtc-port"),
+            hls=self._free_or_off(web, s.hls_port, "--hls-port"),
+            api=0,
+            webrtc_udp=_free_udp(web),
+        )
+
+    def _free_or_off(self, hosts: Sequence[str], port: int, option: str) -> int | None:
+        """The port, or None when it is taken: that server of MediaMTX's stays off, and the rest works."""
+        try:
+            return _free_tcp(hosts, port, option)
+        except PortError as error:
+            self._on_event("warning", "port_taken", f"{error}; what it is for stays off")
+            return None
+
+    def _web_is_public(self) -> bool:
+        return self._settings.token is None or self._settings.web_plain
+
+    def _web_hosts(self) -> Sequence[str]:
+        return self._settings.hosts if self._web_is_public() else LOOPBACK
+
+    def _make(self, ports: Callable[[], Ports]) -> MediaMtx:
+        assert self._settings.program is not None
+        return MediaMtx(
+            self._settings.program.path,
+            lambda: self._mediamtx_settings(ports()),
+            feeding=self._feeding,
+            on_event=self._on_event,
+            on_change=self._on_change,
+        )
+
+    def _mediamtx_settings(self, ports: Ports) -> MediaMtxSettings:
+        s = self._settings
+        return MediaMtxSettings(
+            # The API's port is nobody's business but ours, and chosen anew each time: the last may be taken by now.
+            ports=replace(ports, api=_free_tcp(LOOPBACK[:1], 0, "")),
+            sources={name: self._relay.pull_url(name) for name in self._relay.streams},
+            api_password=self._api_password,
+            host=_bind_address(s.hosts),
+            web_host_bind=_bind_address(self._web_hosts()),
+            web_host=s.advertise,
+            token=s.token,
+        )
+
+    async def run(self) -> None:
+        """Opens the door, once there is something to show, and keeps it open until cancelled."""
+        match self._settings.topology:
+            case "classic":
+                await self._relay.private.serve()
+                await self._classic()
+            case "beside":
+                await self._relay.public.serve()
+                await self._beside()
+            case _:
+                await self._relay.public.serve()
+                await asyncio.Event().wait()
+
+    async def opened(self) -> None:
+        """Returns when viewers can come: with MediaMTX's own doors too, unless they take too long."""
+        mediamtx = self.mediamtx
+        until = time.monotonic() + _BESIDE_S
+        while mediamtx is not None and not mediamtx.ready and not self._fallback:
+            if self._settings.topology == "beside" and time.monotonic() > until:
+                return
+            await asyncio.sleep(0.02)
+
+    async def _beside(self) -> None:
+        assert self.mediamtx is not None
+        while True:
+            await self.mediamtx.run()
+            await asyncio.sleep(RETRY_S)
+            self.mediamtx.restarts.reset()
+
+    async def _classic(self) -> None:
+        assert self.mediamtx is not None
+        while True:
+            await self.mediamtx.run()
+            await self._stand_in()
+            try:
+                await self._until_mediamtx_is_well()
+            finally:
+                closed = time.monotonic()
+                self._relay.public.close()
+                self._fallback = False
+            self.mediamtx.restarts.reset()
+            self.mediamtx.down_since = closed
+            self._on_event("info", "mediamtx_back", f"MediaMTX gets port {self._rtsp_port} back")
+
+    async def _stand_in(self) -> None:
+        """The relay takes the public port, at the same URL; as often as it takes to get it."""
+        assert self.mediamtx is not None
+        told = False
+        while True:
+            try:
+                self._relay.public.bind(self._settings.hosts, self._rtsp_port)
+                break
+            except PortError as error:
+                if not told:
+                    self._on_event("error", "fallback_failed", str(error))
+                    told = True
+                await asyncio.sleep(0.5)
+        await self._relay.public.serve()
+        self._fallback = True
+        gap = (time.monotonic() - self.mediamtx.down_since) * 1000
+        self._on_event(
+            "warning", "fallback", f"the relay stands in for MediaMTX at port {self._rtsp_port}, after {gap:.0f} ms"
+        )
+        self._on_change()
+
+    async def _until_mediamtx_is_well(self) -> None:
+        """Returns when MediaMTX has held for a minute on spare ports, or when someone asks for it."""
+        self._return_asked.clear()
+        asked = asyncio.create_task(self._return_asked.wait())
+        try:
+            while not asked.done():
+                trial = asyncio.create_task(self._trial())
+                await asyncio.wait((asked, trial), return_when=asyncio.FIRST_COMPLETED)
+                held = trial.done() and trial.result()
+                trial.cancel()
+                await asyncio.gather(trial, return_exceptions=True)
+                if held:
+                    return
+                if not asked.done():
+                    await asyncio.wait((asked,), timeout=RETRY_S)
+        finally:
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+
+    async def _trial(self) -> bool:
+        """Whether MediaMTX holds on spare ports."""
+        rtsp, webrtc, hls = (_free_tcp(LOOPBACK[:1], 0, "") for _ in range(3))
+        spare = Ports(rtsp, webrtc, hls, api=0, webrtc_udp=_free_udp(LOOPBACK, 0))
+        mediamtx = self._make(lambda: spare)
+        running = asyncio.create_task(mediamtx.run())
+        try:
+            while not running.done():
+                await asyncio.wait((running,), timeout=0.5)
+                if mediamtx.ready and time.monotonic() - mediamtx.ready_since >= TRIAL_S:
+                    return True
+            return False
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+def _bind_address(hosts: Sequence[str]) -> str:
+    """As MediaMTX writes it: empty for every address."""
+    if tuple(hosts) == ANY:
+        return ""
+    return hosts[0]
+
+
+def _free_tcp(hosts: Sequence[str], port: int, option: str) -> int:
+    """The port if it is free (0: any free one), given back at once. Raises PortError."""
+    sockets, port = bind_tcp(hosts, port, option=option)
+    for sock in sockets:
+        sock.close()
+    return port
+
+
+def _free_udp(hosts: Sequence[str], wanted: int = 8189) -> int:
+    """`wanted`, MediaMTX's usual port for WebRTC's datagrams, if it is free, else any other."""
+    family = socket.AF_INET6 if ":" in hosts[0] else socket.AF_INET
+    for port in (wanted, 0):
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            try:
+                sock.bind((hosts[0], port))
+            except OSError:
+                continue
+            return int(sock.getsockname()[1])
+    raise PortError("no UDP port is free for WebRTC")

@@ -1,0 +1,105 @@
+"""MediaMTX's control API, as far as it is needed: which paths are ready, their bytes, their readers."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zlfeed.model import Viewer
+from zlfeed.publisher.mediamtx.config import API_USER
+
+_MAX_BODY = 4 << 20
+_LISTS = {"webRTCSession": "webrtcsessions", "hlsSession": "hlssessions", "rtspSession": "rtspsessions"}
+_TRANSPORTS = {"webRTCSession": "webrtc", "hlsSession": "hls", "rtspSession": "rtsp"}
+
+
+class ApiError(Exception):
+    """The API did not answer as it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathState:
+    """One path: whether it can be watched, what it has received, and who reads it."""
+
+    ready: bool
+    bytes_received: int
+    readers: tuple[Viewer, ...] = field(default=())
+
+
+class Api:
+    """A client for one MediaMTX on this machine. Every call has a time-out and raises ApiError."""
+
+    def __init__(self, port: int, password: str, timeout_s: float = 1.0) -> None:
+        self._port = port
+        self._timeout_s = timeout_s
+        self._authorization = base64.b64encode(f"{API_USER}:{password}".encode()).decode()
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """The JSON object at `path`."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._get(path)
+        except TimeoutError:
+            raise ApiError(f"no answer within {self._timeout_s:g} s") from None
+        except (OSError, ValueError, asyncio.IncompleteReadError) as error:
+            raise ApiError(str(error) or type(error).__name__) from None
+
+    async def _get(self, path: str) -> dict[str, Any]:
+        # HTTP/1.0 keeps this to one read: no chunks, and the connection's end is the body's.
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=_MAX_BODY)
+        try:
+            writer.write(
+                f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nAuthorization: Basic {self._authorization}\r\n\r\n".encode()
+            )
+            await writer.drain()
+            answer = await reader.read(_MAX_BODY)
+            while more := await reader.read(_MAX_BODY):
+                answer += more
+                if len(answer) > _MAX_BODY:
+                    raise ValueError("an answer too large")
+        finally:
+            writer.close()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        status = head.split(b" ", 2)[1:2]
+        if status != [b"200"]:
+            raise ValueError(f"HTTP status {status[0].decode() if status else 'missing'}")
+        found = json.loads(body)
+        if not isinstance(found, dict):
+            raise ValueError("no JSON object")
+        return found
+
+    async def paths(self) -> dict[str, PathState]:
+        """The state of every path."""
+        listed = await self.get("/v3/paths/list")
+        items = [item for item in listed.get("items") or [] if isinstance(item, dict)]
+        kinds = {r.get("type") for item in items for r in item.get("readers") or []} & set(_LISTS)
+        details: dict[str, Mapping[str, Any]] = {}
+        for kind in kinds:
+            sessions = await self.get(f"/v3/{_LISTS[str(kind)]}/list")
+            details.update({str(s.get("id")): s for s in sessions.get("items") or []})
+        return {str(item.get("name")): _path(item, details) for item in items}
+
+
+def _path(item: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]) -> PathState:
+    readers = []
+    for reader in item.get("readers") or []:
+        kind, name = str(reader.get("type")), str(reader.get("id"))
+        if kind not in _TRANSPORTS:
+            continue
+        about = details.get(name, {})
+        readers.append(
+            Viewer(
+                id=name,
+                address=str(about.get("remoteAddr", "?")),
+                transport=_TRANSPORTS[kind],
+                agent=str(about.get("userAgent", "")),
+                bytes_sent=int(about.get("outboundBytes", 0)),
+                frames_dropped=int(about.get("outboundFramesDiscarded", 0)),
+            )
+        )
+    received = item.get("inboundBytes", item.get("bytesReceived", 0))
+    return PathState(bool(item.get("available", item.get("ready"))), int(received), tuple(readers))

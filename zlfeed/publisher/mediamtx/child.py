@@ -1,0 +1,92 @@
+"""One MediaMTX process: started with a configuration of ours, watched, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import tempfile
+from pathlib import Path
+
+from zlfeed.errors import StartError
+from zlfeed.exits import exit_words
+from zlfeed.pdeath import with_parent
+from zlfeed.publisher.logpipe import LogPipe
+from zlfeed.publisher.mediamtx import config
+from zlfeed.publisher.mediamtx.config import MediaMtxSettings
+
+_STOP_STEPS = ((signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (signal.SIGKILL, 1.0))
+
+
+class MediaMtxProcess:
+    """A running MediaMTX; its configuration file (0600: it holds the token) lives as long as it does."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, log: LogPipe, folder: tempfile.TemporaryDirectory[str]
+    ) -> None:
+        self._process = process
+        self._log = log
+        self._folder = folder
+
+    @classmethod
+    async def start(cls, program: Path, settings: MediaMtxSettings) -> MediaMtxProcess:
+        """Starts the program. Raises StartError."""
+        folder = tempfile.TemporaryDirectory(prefix="zlfeed-mediamtx-")  # a folder of 0700
+        log = LogPipe("mediamtx")
+        try:
+            file = Path(folder.name) / "mediamtx.yml"
+            _write_private(file, config.text(settings))
+            process = await asyncio.create_subprocess_exec(
+                *with_parent([str(program), str(file)]),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log.write_fd,
+                stderr=log.write_fd,
+                env=config.environment(os.environ),
+                cwd=folder.name,
+                start_new_session=True,
+            )
+        except OSError as error:
+            folder.cleanup()
+            raise StartError(f"{program} cannot be started: {os.strerror(error.errno or 0)}") from None
+        finally:
+            log.started()
+        return cls(process, log, folder)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    async def wait(self) -> str:
+        """Waits until it has ended, and says how: exit code or signal, and its last words."""
+        code = await self._process.wait()
+        return f"MediaMTX {exit_words(code)}" + self._words()
+
+    def _words(self) -> str:
+        lines = self._log.lines()
+        told = [line for line in lines if " ERR " in line or " FAT" in line or "panic" in line] or lines
+        return f": {told[-1]}" if told else ""
+
+    def log_lines(self) -> list[str]:
+        """Its last messages."""
+        return self._log.lines()
+
+    async def stop(self, *, force: bool = False) -> None:
+        """Ends it, by force if need be (`force`: at once, for one that hangs); reaped when this returns."""
+        try:
+            for step, patience_s in _STOP_STEPS[-1:] if force else _STOP_STEPS:
+                if self._process.returncode is not None:
+                    break
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.send_signal(step)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._process.wait(), patience_s)
+        finally:
+            self._log.close()
+            self._folder.cleanup()
+
+
+def _write_private(file: Path, text: str) -> None:
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(text)

@@ -1,0 +1,108 @@
+"""The configuration that zlfeed writes for MediaMTX; no I/O.
+
+Everything that is not needed is off or bound to this machine. It is JSON, which is YAML too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+API_USER = "zlfeed"
+VIEWER = "viewer"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where MediaMTX listens; None: that server stays off."""
+
+    rtsp: int | None
+    webrtc: int | None
+    hls: int | None
+    api: int
+    webrtc_udp: int = 8189
+
+
+@dataclass(frozen=True, slots=True)
+class MediaMtxSettings:
+    """What goes into the configuration. `host` "" means every address; `token` None that everyone may look.
+
+    `sources` gives for each path the URL from which MediaMTX pulls it, `web_host` the address that browsers are told
+    to send WebRTC's datagrams to besides those of the interfaces.
+    """
+
+    ports: Ports
+    sources: Mapping[str, str]
+    api_password: str = field(repr=False)
+    host: str = ""
+    web_host_bind: str = ""
+    web_host: str | None = None
+    token: str | None = field(default=None, repr=False)
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def configuration(settings: MediaMtxSettings) -> dict[str, Any]:
+    """The whole configuration, as MediaMTX 1.20 knows it."""
+    s, ports = settings, settings.ports
+    reader = {"user": VIEWER, "pass": s.token} if s.token is not None else {"user": "any", "pass": ""}
+    return {
+        "logLevel": "info",
+        "logDestinations": ["stdout"],
+        "authMethod": "internal",
+        "authInternalUsers": [
+            {
+                "user": API_USER,
+                "pass": s.api_password,
+                "ips": ["127.0.0.1", "::1"],
+                "permissions": [{"action": "api"}],
+            },
+            {**reader, "ips": [], "permissions": [{"action": "read", "path": name} for name in s.sources]},
+        ],
+        "api": True,
+        "apiAddress": _address("127.0.0.1", ports.api),
+        "apiAllowOrigins": [],
+        "metrics": False,
+        "pprof": False,
+        "playback": False,
+        "rtmp": False,
+        "srt": False,
+        "moq": False,
+        "rtsp": ports.rtsp is not None,
+        "rtspTransports": ["tcp"],
+        "rtspAddress": _address(s.host, ports.rtsp or 0),
+        # FFmpeg fails where SHA-256 is offered beside MD5, and plain passwords are for TLS.
+        "rtspAuthMethods": ["digest"],
+        "hls": ports.hls is not None,
+        "hlsAddress": _address(s.web_host_bind, ports.hls or 0),
+        # Without it the first visitor waits for segments to be made.
+        "hlsAlwaysRemux": False,
+        "webrtc": ports.webrtc is not None,
+        "webrtcAddress": _address(s.web_host_bind, ports.webrtc or 0),
+        "webrtcLocalUDPAddress": _address(s.web_host_bind, ports.webrtc_udp),
+        "webrtcAdditionalHosts": [s.web_host] if s.web_host else [],
+        "paths": {
+            name: {
+                "source": url,
+                "rtspTransport": "tcp",
+                # Its readers' sender reports then tell our capture time instead of when a packet reached it.
+                "useAbsoluteTimestamp": True,
+                "sourceOnDemand": False,
+            }
+            for name, url in s.sources.items()
+        },
+    }
+
+
+def text(settings: MediaMtxSettings) -> str:
+    """The file's content."""
+    return json.dumps(configuration(settings), indent=1) + "\n"
+
+
+def environment(own: Mapping[str, str]) -> dict[str, str]:
+    """Our environment without what MediaMTX would take as settings."""
+    return {name: value for name, value in own.items() if not name.startswith(("MTX_", "RTSP_"))}

@@ -1,0 +1,133 @@
+"""MediaMTX, supervised: process, API and progress; started again with backoff until its budget is spent."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from zlfeed import logs
+from zlfeed.errors import StartError
+from zlfeed.publisher.mediamtx.api import Api, ApiError, PathState
+from zlfeed.publisher.mediamtx.child import MediaMtxProcess
+from zlfeed.publisher.mediamtx.config import MediaMtxSettings
+from zlfeed.restart import Restarts
+
+log = logs.get(__name__)
+
+BUDGET = 5
+POLL_S = 0.5
+API_TIMEOUT_S = 0.7
+API_MISSES = 2
+START_S = 15.0
+PROGRESS_S = 6.0
+"""MediaMTX drops a silent source after 10 s itself; what does not advance for this long is stuck."""
+
+EventSink = Callable[[str, str, str], None]
+
+
+class MediaMtx:
+    """Keeps one MediaMTX serving. `paths` is what its API said last; `ready` whether viewers can be served."""
+
+    def __init__(
+        self,
+        program: Path,
+        settings: Callable[[], MediaMtxSettings],
+        *,
+        feeding: Callable[[], int],
+        on_event: EventSink,
+        on_change: Callable[[], None],
+    ) -> None:
+        """`feeding` gives the frames sent to it so far: while they advance, its bytes must."""
+        self.paths: dict[str, PathState] = {}
+        self.ready = False
+        self.ready_since = 0.0
+        self.down_since = time.monotonic()
+        self.restarts = Restarts(budget=BUDGET)
+        self.pid: int | None = None
+        self._program = program
+        self._settings = settings
+        self._feeding = feeding
+        self._on_event = on_event
+        self._on_change = on_change
+
+    async def run(self) -> None:
+        """Keeps it running until cancelled; returns when it is given up."""
+        while True:
+            self.restarts.starting()
+            self._on_change()
+            reason = await self._once()
+            delay = self.restarts.failed(time.monotonic(), reason)
+            if delay is None:
+                self._on_event("error", "mediamtx_given_up", f"{reason}; {BUDGET} failures within a minute, given up")
+                self._on_change()
+                return
+            self._on_event("warning", "mediamtx_restarted", f"{reason}; started again in {delay:.1f} s")
+            self._on_change()
+            await asyncio.sleep(delay)
+
+    async def _once(self) -> str:
+        """One process from start to end; why it ended."""
+        try:
+            settings = self._settings()
+            process = await MediaMtxProcess.start(self._program, settings)
+        except StartError as error:
+            return str(error)
+        self.pid = process.pid
+        hangs = False
+        try:
+            reason = await self._watch(process, Api(settings.ports.api, settings.api_password, API_TIMEOUT_S))
+            hangs = True
+            return reason
+        finally:
+            if self.ready:
+                self.down_since = time.monotonic()
+            self.ready = False
+            self.pid = None
+            self.paths = {}
+            log.debug("mediamtx_log", lines=process.log_lines()[-5:])
+            await asyncio.shield(process.stop(force=hangs))
+
+    async def _watch(self, process: MediaMtxProcess, api: Api) -> str:
+        started = progressed = time.monotonic()
+        misses, received, fed = 0, -1, self._feeding()
+        ended = asyncio.ensure_future(process.wait())
+        try:
+            while True:
+                await asyncio.wait((ended,), timeout=POLL_S if self.ready else POLL_S / 5)
+                now = time.monotonic()
+                if ended.done():
+                    return ended.result()
+                try:
+                    self.paths = await api.paths()
+                    misses = 0
+                except ApiError as error:
+                    misses += 1
+                    if (self.ready and misses >= API_MISSES) or now - started > START_S:
+                        return f"MediaMTX hangs: its API gave {error}"
+                    continue
+                total = sum(path.bytes_received for path in self.paths.values())
+                feeding = self._feeding()
+                if total != received or feeding == fed:
+                    received, fed, progressed = total, feeding, now
+                elif now - progressed > PROGRESS_S:
+                    return f"MediaMTX is stuck: it received nothing for {PROGRESS_S:g} s while frames were sent"
+                self._serves(now)
+        finally:
+            ended.cancel()
+            await asyncio.gather(ended, return_exceptions=True)
+
+    def _serves(self, now: float) -> None:
+        ready = bool(self.paths) and any(path.ready for path in self.paths.values())
+        if ready:
+            self.restarts.running(now)
+        if ready != self.ready:
+            self.ready = ready
+            if ready:
+                self.ready_since = now
+                gap = (now - self.down_since) * 1000
+                self._on_event("info", "mediamtx_ready", f"MediaMTX serves, after {gap:.0f} ms without it")
+            else:
+                self.down_since = now
+            self._on_change()

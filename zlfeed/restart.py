@@ -1,0 +1,74 @@
+"""When to start a part again, and when to give it up: a state machine without I/O."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from zlfeed.retry import backoff
+
+State = Literal["starting", "running", "backing_off", "given_up"]
+
+
+class Restarts:
+    """Counts a part's failures and says how long to wait before the next start.
+
+    Only failures before health count against the budget: `budget` of them within `window_s` and the part is given up.
+    A part that was healthy for `healthy_after_s` starts again with the shortest delay and a full budget. `budget` None:
+    retried for ever. Times are seconds of one monotonic clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        budget: int | None,
+        window_s: float = 60.0,
+        healthy_after_s: float = 10.0,
+        delays: Callable[[], Iterator[float]] = backoff,
+    ) -> None:
+        self.state: State = "starting"
+        self.total = 0
+        """Failures since the beginning."""
+        self.last_error = ""
+        self._budget = budget
+        self._window_s = window_s
+        self._healthy_after_s = healthy_after_s
+        self._new_delays = delays
+        self._delays = delays()
+        self._failures: deque[float] = deque()
+        self._running_since: float | None = None
+
+    def starting(self) -> None:
+        """The part is being started."""
+        self.state = "starting"
+        self._running_since = None
+
+    def running(self, now: float) -> None:
+        """The part serves."""
+        if self.state != "running":
+            self.state = "running"
+            self._running_since = now
+
+    def failed(self, now: float, error: str) -> float | None:
+        """The part has failed: seconds to wait before the next start, None when it is given up."""
+        self.total += 1
+        self.last_error = error
+        since = self._running_since
+        self._running_since = None
+        if since is not None and now - since >= self._healthy_after_s:
+            self.reset()
+        else:
+            self._failures.append(now)
+            while self._failures[0] < now - self._window_s:
+                self._failures.popleft()
+        if self._budget is not None and len(self._failures) >= self._budget:
+            self.state = "given_up"
+            return None
+        self.state = "backing_off"
+        return next(self._delays)
+
+    def reset(self) -> None:
+        """A full budget and the shortest delay again."""
+        self._failures.clear()
+        self._delays = self._new_delays()
