@@ -239,6 +239,8 @@ def publish(
     """Publish cameras: camera → FFmpeg → RTSP relay, with a status server beside."""
 
     def run() -> int:
+        if no_auth and (token or token_file):
+            raise UsageError("--no-auth asks nobody for a token, so there is none to name: leave one of the two away")
         settings = _settings(
             camera=camera or None, size=size, fps=fps, bitrate=bitrate, gop=gop, codec=codec, encoder=encoder,
             server=server, mediamtx_path=mediamtx_path, ffmpeg_path=ffmpeg_path, host=host, advertise=advertise,
@@ -401,10 +403,12 @@ def demo(
     """Everything on this machine: test picture → relay → receiver, in the monitor."""
 
     def run() -> int:
-        settings = _settings(camera=[camera] if camera else None, duration=duration, log_format=log_format)
+        settings = _settings(camera=None if camera is None else [camera], duration=duration, log_format=log_format)
         from zlfeed.demo import run as demo_run
 
-        return demo_run(settings, camera=camera or "test", display=display, headless=headless, as_json=json)
+        return demo_run(
+            settings, camera="test" if camera is None else camera, display=display, headless=headless, as_json=json
+        )
 
     _end(run)
 

@@ -47,11 +47,11 @@ def parse_size(text: object) -> tuple[int, int]:
     if not match:
         raise ValueError(f"a size looks like 640x480, not {str(text)!r}")
     width, height = int(match[1]), int(match[2])
+    if not (64 <= width <= 7680 and 64 <= height <= 4320):
+        raise ValueError(f"the size {width}x{height} is outside 64x64 to 7680x4320")
     if width % 2 or height % 2:
         near = f"{width + width % 2}x{height + height % 2}"
         raise ValueError(f"the size {width}x{height} is odd, and 4:2:0 video wants even numbers: try {near}")
-    if not (64 <= width <= 7680 and 64 <= height <= 4320):
-        raise ValueError(f"the size {width}x{height} is outside 64x64 to 7680x4320")
     return width, height
 
 
@@ -78,6 +78,12 @@ def _gop(text: object) -> int | None:
     return value
 
 
+def _host(host: str) -> str:
+    if not re.fullmatch(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._:%-]+", host):
+        raise ValueError(f"an address is a name or an IP address without port and path, not {host!r}")
+    return host
+
+
 def _stream_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}", name):
         raise ValueError(f"the stream name {name!r} may hold letters, digits, '.', '_', '~' and '-' only")
@@ -94,6 +100,7 @@ Listed = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
 """Separated by commas in a variable."""
 Bitrate = Annotated[int, BeforeValidator(parse_bitrate)]
 Gop = Annotated[int | None, BeforeValidator(_gop)]
+HostName = Annotated[str, AfterValidator(_host)]
 StreamName = Annotated[str, AfterValidator(_stream_name)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 """0 lets the system choose; the port in use is in every URL that is shown."""
@@ -122,7 +129,7 @@ class Settings(BaseSettings):
     ffmpeg_path: Path | None = None
     mediamtx_path: Path | None = None
     host: str | None = None
-    advertise: str | None = None
+    advertise: HostName | None = None
     rtsp_port: Port = 8554
     websocket_port: Port = 9000
     hls_port: Port = 8888
@@ -227,4 +234,17 @@ def _sentence(error: Any, flags: dict[str, Any]) -> str:
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "value_error":
         return f"{where}: {message}"
-    return f"{where}: {message[0].lower()}{message[1:]}, not {error['input']!r}"
+    for theirs, ours in _PLAINER.items():
+        message = message.replace(theirs, ours)
+    value = error["input"]
+    shown = f"{value:g}" if isinstance(value, float) else repr(value)
+    return f"{where}: {message[0].lower()}{message[1:]}, not {shown}"
+
+
+_PLAINER = {
+    "Input should be greater than or equal to ": "must be at least ",
+    "Input should be less than or equal to ": "must be at most ",
+    "Input should be greater than ": "must be more than ",
+    "Input should be ": "must be ",
+}
+"""Pydantic's words, and ours."""

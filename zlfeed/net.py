@@ -81,6 +81,8 @@ def _listener(family: socket.AddressFamily, host: str, port: int) -> socket.sock
 
 def _sentence(error: OSError, host: str, port: int, option: str) -> str:
     where = host_port(host, port)
+    if isinstance(error, socket.gaierror):
+        return f"{host} is no address of this machine: --host takes one of its IP addresses"
     if error.errno == errno.EADDRINUSE:
         return f"port {port} is taken{_holder(port)}: stop that program, or choose another port with {option}"
     if error.errno == errno.EACCES:

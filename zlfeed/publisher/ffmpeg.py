@@ -88,8 +88,10 @@ def check_encoder(ffmpeg: Path, settings: EncoderSettings) -> None:
     if f"Encoder {settings.name} " not in done.stdout:
         # FFmpeg answers with "Encoder another …", for a codec's name, or with "Codec '…' is not recognized".
         known = any(word in done.stdout + done.stderr for word in ("Encoder ", "Codec '"))
-        reason = f"has no encoder {settings.name}" if known else "is not FFmpeg"
-        raise EncoderError(f"{ffmpeg} {reason}: choose another with --encoder, or another FFmpeg with --ffmpeg-path")
+        if not known:
+            raise EncoderError(f"{ffmpeg} is not FFmpeg: name the program with --ffmpeg-path")
+        cure = "choose another with --encoder, or another FFmpeg with --ffmpeg-path"
+        raise EncoderError(f"{ffmpeg} has no encoder {settings.name}: {cure}")
 
 
 def encode_argv(ffmpeg: Path, settings: EncoderSettings, *, warm: bool) -> list[str]:

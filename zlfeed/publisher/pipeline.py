@@ -110,7 +110,8 @@ class Pipeline:
         self._on_change()
 
     def _on_lost(self, reason: str) -> None:
-        if reason != self._error:
+        # A camera that fails at the start ends the command with these words: said once is enough.
+        if reason != self._error and self._capture.error is None:
             self._on_event("error", "camera_lost", reason)
         self._error = reason
         self._capture_news.set()
