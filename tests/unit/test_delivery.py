@@ -101,6 +101,16 @@ def test_an_unbounded_reader_loses_nothing_for_its_age_but_memory_is_bounded() -
     assert link.frame(keyframe=True)
 
 
+def test_where_there_is_no_room_the_gap_ends_with_a_keyframe_too() -> None:
+    link = Link()
+    assert link.frame(keyframe=True)
+    link.confirm_all()
+    assert not link.delivery.wants(True, link.now, link.acknowledged, full=True)
+    assert not link.frame()
+    assert link.frame(keyframe=True)
+    assert link.delivery.frames_dropped == 2
+
+
 def test_a_reader_that_takes_nothing_is_stuck_and_one_that_takes_something_is_not() -> None:
     link = Link()
     link.frame(keyframe=True)

@@ -29,13 +29,13 @@ class Delivery:
         self._waiting = True
         self._unacknowledged: deque[tuple[int, float, float]] = deque()  # end offset, sent at, too old at
 
-    def wants(self, keyframe: bool, now: float, acknowledged: Callable[[], int]) -> bool:
+    def wants(self, keyframe: bool, now: float, acknowledged: Callable[[], int], *, full: bool = False) -> bool:
         """Whether to send the next access unit; counts it as dropped when not.
 
-        `acknowledged` gives the bytes the peer has confirmed. It costs a system call, and is asked for only
-        when there is something old enough to matter.
+        `full` says that there is no room for it. `acknowledged` gives the bytes the peer has confirmed. It costs a
+        system call, and is asked for only when there is something old enough to matter.
         """
-        behind = self._behind(now, acknowledged)
+        behind = full or self._behind(now, acknowledged)
         if behind or (self._waiting and not keyframe):
             if not self._waiting or self.frames_sent:
                 self.frames_dropped += 1

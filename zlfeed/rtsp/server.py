@@ -25,7 +25,7 @@ log = logs.get(__name__)
 
 REPORT_INTERVAL_S = 2.0
 SETUP_TIME_S = 20.0
-"""A connection that does not play within this time is closed."""
+"""A connection that does not come to play within this time, or again after TEARDOWN, is closed."""
 MAX_CONNECTIONS = 256
 _DEAD_PEER_MS = 15_000
 """A peer that acknowledges nothing for this long is gone (TCP_USER_TIMEOUT)."""
@@ -41,7 +41,7 @@ class RelayConnection(asyncio.Protocol):
         self._host = ""
         self._local_host = ""
         self.peer = ""
-        self.connected_at = time.monotonic()
+        self._idle_since = time.monotonic()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -72,6 +72,7 @@ class RelayConnection(asyncio.Protocol):
                 case Pause(session):
                     self._relay.pause(session)
                 case End(session):
+                    self._idle_since = time.monotonic()
                     self._relay.end(session, None)
                 case Rtcp(session, packet):
                     self._relay.take_rtcp(session, packet)
@@ -103,7 +104,7 @@ class RelayConnection(asyncio.Protocol):
     def idle(self, now: float) -> bool:
         """Whether this client has had its time and never came to play."""
         own = self._core.own
-        return now - self.connected_at > SETUP_TIME_S and (own is None or own not in self._relay.readers)
+        return now - self._idle_since > SETUP_TIME_S and (own is None or own not in self._relay.readers)
 
     def abort(self) -> None:
         """Closes without waiting for what is still to be sent."""

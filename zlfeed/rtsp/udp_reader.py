@@ -52,10 +52,9 @@ class UdpReader(SessionReader):
             self._loop.add_reader(sock.fileno(), self._readable, index)
 
     def deliver(self, unit: AccessUnit, now: float) -> None:
-        behind = len(self._queue) + len(unit.packets) > self.QUEUE_PACKETS
-        if not self.delivery.wants(unit.keyframe, now, lambda: self.delivery.bytes_sent) or behind:
-            return
-        self._enqueue((unit,), now)
+        full = bool(self._queue) and len(self._queue) + len(unit.packets) > self.QUEUE_PACKETS
+        if self.delivery.wants(unit.keyframe, now, lambda: self.delivery.bytes_sent, full=full):
+            self._enqueue((unit,), now)
 
     def _send_burst(self, units: Sequence[AccessUnit], now: float) -> None:
         self._enqueue(units, now)
