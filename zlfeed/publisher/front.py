@@ -18,7 +18,7 @@ from zlfeed.net import ANY, LOOPBACK, bind_tcp, host_port
 from zlfeed.publisher import urls
 from zlfeed.publisher.mediamtx.config import MediaMtxSettings, Ports
 from zlfeed.publisher.mediamtx.locate import Program, locate
-from zlfeed.publisher.mediamtx.server import MediaMtx
+from zlfeed.publisher.mediamtx.server import EventSink, MediaMtx
 from zlfeed.rtsp.server import Relay
 
 log = logs.get(__name__)
@@ -77,7 +77,7 @@ class FrontDoor:
         relay: Relay,
         *,
         feeding: Callable[[], int],
-        on_event: Callable[[str, str, str], None],
+        on_event: EventSink,
         on_change: Callable[[], None],
     ) -> None:
         self._settings = settings
@@ -90,7 +90,7 @@ class FrontDoor:
         self._fallback = False
         self._ports = Ports(None, None, None, 0)
         self._api_password = secrets.token_urlsafe(16)
-        self.mediamtx = self._make(lambda: self._ports) if settings.program else None
+        self.mediamtx = self._make(lambda: self._ports, on_event) if settings.program else None
 
     # ------------------------------------------------------------ what is shown
 
@@ -166,13 +166,13 @@ class FrontDoor:
     def _web_hosts(self) -> Sequence[str]:
         return self._settings.hosts if self._web_is_public() else LOOPBACK
 
-    def _make(self, ports: Callable[[], Ports]) -> MediaMtx:
+    def _make(self, ports: Callable[[], Ports], on_event: EventSink) -> MediaMtx:
         assert self._settings.program is not None
         return MediaMtx(
             self._settings.program.path,
             lambda: self._mediamtx_settings(ports()),
             feeding=self._feeding,
-            on_event=self._on_event,
+            on_event=on_event,
             on_change=self._on_change,
         )
 
@@ -277,7 +277,8 @@ class FrontDoor:
         """Whether MediaMTX holds on spare ports."""
         rtsp, webrtc, hls = (_free_tcp(LOOPBACK[:1], 0, "") for _ in range(3))
         spare = Ports(rtsp, webrtc, hls, api=0, webrtc_udp=_free_udp(LOOPBACK, 0))
-        mediamtx = self._make(lambda: spare)
+        # How the trial goes is for the log; what viewers have does not change by it.
+        mediamtx = self._make(lambda: spare, lambda _level, code, text: log.debug("trial", code=code, text=text))
         running = asyncio.create_task(mediamtx.run())
         try:
             while not running.done():

@@ -13,6 +13,7 @@ from zlfeed.publisher.mediamtx.api import Api, ApiError, PathState
 from zlfeed.publisher.mediamtx.child import MediaMtxProcess
 from zlfeed.publisher.mediamtx.config import MediaMtxSettings
 from zlfeed.restart import Restarts
+from zlfeed.retry import backoff
 
 log = logs.get(__name__)
 
@@ -44,7 +45,7 @@ class MediaMtx:
         self.ready = False
         self.ready_since = 0.0
         self.down_since = time.monotonic()
-        self.restarts = Restarts(budget=BUDGET)
+        self.restarts = Restarts(budget=BUDGET, delays=lambda: backoff(first=0.1, factor=1.5))
         self.pid: int | None = None
         self._program = program
         self._settings = settings
