@@ -52,8 +52,8 @@ def run(
 ) -> int:
     """Receives until a signal, `q` or --duration; the exit code. For the main thread.
 
-    Looks at `target`, else where PI_VPN_IP points, else on this machine. Mode `save` is headless, into a file that is
-    named by the time when `save` names none. Raises ZlfeedError when it cannot start.
+    Looks at `target`, else where PI_VPN_IP points, else on this machine. Mode `save` is headless and wants `save`.
+    Raises ZlfeedError when it cannot start.
     """
     token = tokens.for_client(settings)
     where = target if target is not None else settings.publisher or "localhost"
@@ -65,8 +65,6 @@ def run(
         from zlfeed.receiver import probe
 
         return probe.run(settings, address, plan, status, token, as_json=as_json)
-    if mode == "save" and save is None:
-        save = Path(f"zlfeed-{_stamp()}.mp4")
     if save is not None:
         saver.check(save)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
@@ -93,10 +91,6 @@ def _window(cv2: Any, mode: Mode, target: Target) -> Window | None:
             raise
         log.warning("no_window", reason=str(error), meaning="going on without one, as with --headless")
         return None
-
-
-def _stamp() -> str:
-    return datetime.now().strftime("%Y%m%d-%H%M%S")
 
 
 class Receiver:
@@ -213,7 +207,7 @@ class Receiver:
         """Writes a picture as it came to a PNG file in the working folder; a word on where."""
         if picture is None:
             return "no picture yet"
-        path = Path(f"zlfeed-{_stamp()}-{picture.number}.png").absolute()
+        path = Path(f"zlfeed-{datetime.now():%Y%m%d-%H%M%S}-{picture.number}.png").absolute()
         cv2 = load_cv2()
         try:
             done, png = cv2.imencode(".png", picture.image, [cv2.IMWRITE_PNG_COMPRESSION, 1])

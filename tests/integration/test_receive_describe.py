@@ -1,0 +1,123 @@
+"""Why a stream does not open, told by a plain DESCRIBE against servers that answer, refuse, or are none."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from zlfeed.receiver.describe import describe
+from zlfeed.receiver.target import Target, parse
+from zlfeed.rtsp.auth import Credentials
+
+SDP = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n"
+Answer = Callable[[str], bytes]
+"""What to answer to a request; nothing closes the connection."""
+
+
+@contextlib.contextmanager
+def serving(answer: Answer) -> Iterator[int]:
+    """A port where every request gets an answer."""
+
+    def converse(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            while request := connection.recv(8192):
+                reply = answer(request.decode())
+                if not reply:
+                    return
+                connection.sendall(reply)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=converse, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+def target(port: int, token: str = "") -> Target:
+    return parse(f"127.0.0.1:{port}", rtsp_port=8554, stream_name="zerolatency").with_token(token)
+
+
+def response(status: str, body: bytes = b"", *headers: str) -> bytes:
+    lines = [f"RTSP/1.0 {status}", "CSeq: 1", *headers, f"Content-Length: {len(body)}", "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def test_a_stream_that_is_served_is_ok() -> None:
+    with serving(lambda _request: response("200 OK", SDP)) as port:
+        found = describe(target(port), 5)
+    assert (found.ok, found.reachable) == (True, True)
+    assert found.sentence == f"127.0.0.1:{port} serves 'zerolatency'"
+    assert found.took_ms is not None
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (response("200 OK", b"v=0\r\nm=audio 0 RTP/AVP 0\r\n"), "no video in it"),
+        (response("401 Unauthorized"), "asks for a token"),
+        (response("403 Forbidden"), "--allow"),
+        (response("404 Not Found"), "has no stream 'zerolatency'"),
+        (response("503 Service Unavailable"), "no picture to serve"),
+        (response("500 Oops"), "answers 500 Oops"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "not as an RTSP server"),
+        (b"\x00\x01\x02\x03 garbage", "not as an RTSP server"),
+        (b"", "closed the connection"),
+    ],
+)
+def test_each_answer_gets_a_sentence_with_a_cure(reply: bytes, words: str) -> None:
+    with serving(lambda _request: reply) as port:
+        found = describe(target(port), 5)
+    assert not found.ok
+    assert words in found.sentence
+    assert "\n" not in found.sentence
+
+
+@pytest.mark.parametrize("scheme", ["Digest", "Basic"])
+def test_a_challenge_is_answered_with_the_token(scheme: str) -> None:
+    credentials = Credentials("token-1234")
+
+    def answer(request: str) -> bytes:
+        given = re.search(r"^Authorization: (.*)\r$", request, re.MULTILINE)
+        if given and scheme == "Digest" and credentials.accepts(given[1], "DESCRIBE", "n1"):
+            return response("200 OK", SDP)
+        if given and given[1] == "Basic dmlld2VyOnRva2VuLTEyMzQ=":
+            return response("200 OK", SDP)
+        challenge = credentials.challenge("n1") if scheme == "Digest" else 'Basic realm="x"'
+        return response("401 Unauthorized", b"", f"WWW-Authenticate: {challenge}")
+
+    with serving(answer) as port:
+        assert describe(target(port, "token-1234"), 5).ok
+        refused = describe(target(port, "token-9999"), 5)
+    assert "refuses the token" in refused.sentence
+    assert "9999" not in refused.sentence
+
+
+def test_nothing_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    found = describe(target(port), 5)
+    assert (found.ok, found.reachable) == (False, False)
+    assert "nothing listens at" in found.sentence
+
+
+def test_a_server_that_says_nothing_is_given_up_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        found = describe(target(listener.getsockname()[1]), 0.2)
+    assert "does not answer within 0.2 s" in found.sentence
+
+
+def test_an_unknown_name_is_said() -> None:
+    found = describe(parse("no-such-host.invalid", rtsp_port=8554, stream_name="x"), 5)
+    assert not found.ok
+    assert "no-such-host.invalid" in found.sentence
