@@ -13,6 +13,7 @@ from zlfeed.errors import PortError
 
 ANY = ("0.0.0.0", "::")
 LOOPBACK = ("127.0.0.1", "::1")
+_TRIES = 5
 
 
 def host_port(host: str, port: int) -> str:
@@ -40,6 +41,17 @@ def bind_tcp(hosts: Sequence[str], port: int, *, option: str) -> tuple[list[sock
 
     An IPv6 address is passed over on a machine without IPv6. Raises PortError naming `option`, and who has the port.
     """
+    for left in reversed(range(_TRIES if port == 0 else 1)):
+        try:
+            return _bind_all(hosts, port, option)
+        except PortError:
+            # The port that the system chose for the first address may be taken at another.
+            if left == 0:
+                raise
+    raise AssertionError("not reached")
+
+
+def _bind_all(hosts: Sequence[str], port: int, option: str) -> tuple[list[socket.socket], int]:
     sockets: list[socket.socket] = []
     try:
         for host in hosts:
