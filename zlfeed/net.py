@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import os
@@ -41,14 +42,11 @@ def bind_tcp(hosts: Sequence[str], port: int, *, option: str) -> tuple[list[sock
 
     An IPv6 address is passed over on a machine without IPv6. Raises PortError naming `option`, and who has the port.
     """
-    for left in reversed(range(_TRIES if port == 0 else 1)):
-        try:
+    for _ in range(_TRIES if port == 0 else 0):
+        # The port that the system chooses for the first address may be taken at the next.
+        with contextlib.suppress(PortError):
             return _bind_all(hosts, port, option)
-        except PortError:
-            # The port that the system chose for the first address may be taken at another.
-            if left == 0:
-                raise
-    raise AssertionError("not reached")
+    return _bind_all(hosts, port, option)
 
 
 def _bind_all(hosts: Sequence[str], port: int, option: str) -> tuple[list[socket.socket], int]:
