@@ -251,6 +251,9 @@ def publish(
         )  # fmt: skip
         if sys.platform == "win32":
             raise UsageError("publish runs on Linux and macOS; on Windows use receive and monitor")
+        from zlfeed.opencv import load_cv2
+
+        load_cv2()  # the sentence about a missing library, before anything else needs it
         from zlfeed.publisher.app import serve
 
         return asyncio.run(serve(settings, as_json=json))

@@ -15,17 +15,21 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from zlfeed import timecode
+from zlfeed import logs, timecode
 from zlfeed.errors import CameraError
 from zlfeed.publisher.camera import CameraProcess, CameraSpec, FrameInfo, Opened
 from zlfeed.publisher.overlay import Overlay, slate
 from zlfeed.retry import backoff
 
+log = logs.get(__name__)
+
 OPEN_TIMEOUT_S = 10.0
 SILENCE_S = 2.0
 """A camera that gives no frame for this long (or five frame intervals, if longer) is closed and opened again."""
 SLATE_AFTER_S = 0.5
-SLATE_INTERVAL_S = 0.2
+SLATE_INTERVAL_S = 0.15
+SLATE_SIZE = (640, 480)
+"""While no camera has ever said its size, and none was asked for."""
 WRITE_TIMEOUT_S = 2.0
 _POLL_S = 0.1
 
@@ -54,6 +58,9 @@ class Listener(Protocol):
     def camera_opened(self, opened: Opened) -> None: ...
 
     def camera_lost(self, reason: str) -> None: ...
+
+    def slate_shown(self, width: int, height: int) -> None:
+        """There has been no camera yet, and slates of this size begin."""
 
     def sink(self, width: int, height: int) -> FrameSink | None:
         """The encoder for frames of this size, None while there is none."""
@@ -121,8 +128,15 @@ class Capture:
                 try:
                     self._open_and_read()
                 except CameraError as error:
-                    if not self._lose(error):
-                        return
+                    failure = error
+                except Exception as error:
+                    # Whatever it was, the picture is gone and viewers must see that; the next attempt may go well.
+                    log.exception("capture_failed")
+                    failure = CameraError(f"reading the camera {self._settings.spec.text} failed: {error}")
+                else:
+                    continue
+                if not self._lose(failure):
+                    return
         finally:
             self._close_camera()
 
@@ -163,15 +177,18 @@ class Capture:
     def _lose(self, error: CameraError) -> bool:
         """Notes the loss and waits before the next attempt; False when there is to be none."""
         was_open = self.connected
+        if self._lost_at is None:
+            self._lost_at = time.time()
         self._close_camera()
         if self._size is None and not self._retry_first:
             self.error = error
             self._listener.camera_lost(str(error))
             return False
-        if self._lost_at is None:
-            self._lost_at = time.time()
         if was_open:
             self.restarts += 1
+        if self._size is None:
+            self._size = self._settings.size or SLATE_SIZE
+            self._listener.slate_shown(*self._size)
         self._listener.camera_lost(str(error))
         until = time.monotonic() + next(self._delays)
         while time.monotonic() < until and not self._stop.wait(0.05):
@@ -183,7 +200,13 @@ class Capture:
         camera = self._camera
         if camera is None:
             return
-        camera.stop()
+        # A blocked driver takes a second to end; viewers get their slate meanwhile.
+        stopping = threading.Thread(target=camera.stop, name="camera-stop")
+        stopping.start()
+        while stopping.is_alive():
+            stopping.join(0.05)
+            if not self._stop.is_set():
+                self._slate_if_due()
         self._captured_before += camera.captured
         self._dropped_before += camera.dropped
         self._camera = None

@@ -91,6 +91,11 @@ class Pipeline:
         """The camera is gone (capture thread)."""
         self._loop.call_soon_threadsafe(self._on_lost, reason)
 
+    def slate_shown(self, width: int, height: int) -> None:
+        """There is no camera yet, and slates begin (capture thread)."""
+        wanted = self._settings.encoder_for(width, height, None)
+        self._loop.call_soon_threadsafe(self._encoding.want, wanted)
+
     def sink(self, width: int, height: int) -> FrameSink | None:
         """The encoder for frames of this size (capture thread)."""
         encoder = self._encoding.current
