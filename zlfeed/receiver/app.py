@@ -228,8 +228,9 @@ class Receiver:
             self._linked = True
             self._event("info", "status_connected", f"the status server {state.url} answers")
         elif not state.connected and state.error and self._linked is not False:
+            meaning = "latency is unknown" if self._linked is None else "the latency's error grows"
             self._linked = False
-            self._event("warning", "status_lost", f"{state.error}; the latency's error grows, or it is unknown")
+            self._event("warning", "status_lost", f"no contact with the status server, {meaning}: {state.error}")
 
     def _tell(self) -> None:
         """What is due: events at once, figures once a second."""

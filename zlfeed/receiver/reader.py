@@ -128,8 +128,8 @@ class Reader:
     # ------------------------------------------------------------ on the reader's thread
 
     def _main(self) -> None:
-        for word in self._plan.passed_over:
-            log.info("backend_passed_over", reason=word)
+        if self._plan.passed_over:
+            log.info("backends_passed_over", reason="; ".join(self._plan.passed_over))
         delays, attempt = backoff(), 0
         while not self._stopping.is_set():
             attempt += 1
@@ -228,7 +228,7 @@ class Reader:
         if self._connection.code == "live":
             self._event("warning", "lost", f"{self._target.url} was lost: {error}")
         elif changed or attempt & (attempt - 1) == 0:
-            self._event("warning", self._not_live(), f"attempt {attempt} failed: {error}; next try in {delay:.1f} s")
+            self._event("warning", self._not_live(), f"attempt {attempt} failed, next try in {delay:.1f} s: {error}")
 
     def _event(self, level: str, code: str, text: str) -> None:
         self._on_event(Event(_wall_us(), level, code, text, self._target.stream))
