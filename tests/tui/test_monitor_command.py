@@ -49,13 +49,13 @@ class Publisher:
         pass
 
     def token_ok(self, hello: Hello, remote_host: str) -> bool:
-        return hello.token == self.token
+        return not self.token or hello.token == self.token
 
 
 @contextlib.asynccontextmanager
-async def publishing(source: Publisher) -> AsyncIterator[StatusServer]:
-    """A status server on a free port of this machine."""
-    server = StatusServer(source, ["127.0.0.1"], 0)
+async def publishing(source: Publisher, port: int = 0) -> AsyncIterator[StatusServer]:
+    """A status server on this machine, on a free port when none is named."""
+    server = StatusServer(source, ["127.0.0.1"], port)
     await server.start()
     for event in EVENTS:
         server.event(event)

@@ -40,6 +40,9 @@ def _on_screen(settings: Settings, feeds: Feeds, *, readonly: bool) -> int:
     if os.environ.get("NO_COLOR") == "":
         # An empty NO_COLOR means nothing (no-color.org); Textual takes it for a yes.
         del os.environ["NO_COLOR"]
+    for name in ("COLUMNS", "LINES"):
+        # A shell that exports them tells the size that it began with; it would be believed after every resize.
+        os.environ.pop(name, None)
     # The screen is the terminal's stderr: a log line would be written across it.
     structlog.configure(processors=[_drop])
 

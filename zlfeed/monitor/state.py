@@ -101,7 +101,7 @@ class CameraState:
             stale=not host.link.connected or (age is not None and age > STALE_S),
             health=assess(self.status, connected=host.link.connected, age_s=age, limits=limits),
             samples=self._frozen,
-            urls=self.info.urls,
+            urls=dict(sorted(self.info.urls.items(), key=lambda item: _url_rank(item[0]))),
             controls=tuple(self.info.controls),
         )
 
@@ -252,3 +252,9 @@ class MonitorState:
 
 def _entry(event: Event, host: str) -> LogEntry:
     return LogEntry(event.time_us, event.level, event.code, event.text, event.camera, host)
+
+
+def _url_rank(kind: str) -> tuple[int, str]:
+    """The order in which addresses are shown: a protobuf map has none."""
+    known = ("rtsp", "webrtc", "hls", "websocket")
+    return (known.index(kind) if kind in known else len(known), kind)

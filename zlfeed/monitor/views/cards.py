@@ -65,13 +65,15 @@ def picture(status: CameraStatus, glyphs: Glyphs) -> list[Line]:
     gop = f"every {status.gop} frames" if status.gop else fmt.UNKNOWN
     if status.gop and status.fps_asked:
         gop += f", {status.gop / status.fps_asked:.1f} s"
-    dropped = ", ".join(f"{fmt.count(n)} {reason}" for reason, n in sorted(status.frames_dropped.items()) if n)
+    dropped = ", ".join(
+        f"{fmt.count(n)} {reason.replace('_', ' ')}" for reason, n in sorted(status.frames_dropped.items()) if n
+    )
     return [
         field("picture", *joined([*words, [Span(status.encoder or "", "dim")] if status.encoder else []], dot)),
         field(
             "bitrate",
             Span(fmt.rate(status.bitrate_kbps), "strong"),
-            Span(f" of {fmt.rate(asked)}" if asked is not None else "", "dim"),
+            Span(f", asked {fmt.rate(asked)}" if asked is not None else "", "dim"),
         ),
         field("keyframe", Span(gop, "strong" if status.gop else "dim")),
         field(
@@ -81,7 +83,7 @@ def picture(status: CameraStatus, glyphs: Glyphs) -> list[Line]:
             Span(fmt.ms(status.encode_ms_max), "strong"),
             Span(" ms", "dim"),
         ),
-        field("dropped", Span(dropped or "0", "warn" if dropped else "strong")),
+        field("dropped", Span(dropped or "0", "strong")),
     ]
 
 

@@ -115,8 +115,8 @@ def hero(view: CameraView, cells: int, limits: Thresholds, glyphs: Glyphs) -> li
     maximum = status.latency_ms.max if status and status.latency_ms else None
     notes: list[Line] = [
         (Span("p95 ", "dim"), p95, Span(" ms", "dim")),
-        (Span("max ", "dim"), Span(fmt.ms(maximum), "strong"), Span(" ms", "dim")),
         (Span("  ± ", "dim"), Span(fmt.ms(error), "strong"), Span(" ms", "dim")),
+        (Span("max ", "dim"), Span(fmt.ms(maximum), "strong"), Span(" ms", "dim")) if maximum is not None else (),
     ]
     if p50.text == fmt.UNKNOWN:
         notes = [(Span("nobody", "dim"),), (Span("reports", "dim"),), (Span("one yet", "dim"),)]
