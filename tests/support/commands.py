@@ -159,8 +159,8 @@ _OLDER = {
     "CONNECTION_TIMEOUT",
 }  # fmt: skip
 
-PUBLISH = ("publish", "--json", "--no-auth", "--rtsp-port", "0", "--websocket-port", "0")
-"""A publisher for tests: this machine only, on ports of its own."""
+PUBLISH = ("publish", "--json", "--no-auth", "--server", "embedded", "--rtsp-port", "0", "--websocket-port", "0")
+"""A publisher for tests: this machine only, on ports of its own, without a MediaMTX that may be here."""
 
 
 def publishing(*arguments: str, **options: Any) -> Running:
