@@ -1,1 +1,1 @@
-"""`zlfeed bench`: what each chain costs on this machine, measured side by side."""
+"""`zlfeed bench`: what each chain from camera to picture costs on this machine, measured side by side."""

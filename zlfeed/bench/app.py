@@ -1,183 +1,205 @@
-"""Runs the chains one after the other, and prints what they measured."""
+"""`zlfeed bench`: runs what was asked for, round by round, and tells what it measured."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import dataclasses
-import json
-import platform
-import sys
+import importlib.util
+import os
+import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-import psutil
 from rich.console import Console
-from rich.table import Table
 
-from zlfeed import __version__
-from zlfeed.bench.chains import CHAINS, Chain, Result
-from zlfeed.children import Command
+from zlfeed.bench import measure, plan, viewers
+from zlfeed.bench.plan import Chain, Feed, Format, Plain, Server, Viewer
+from zlfeed.bench.results import Result, Results
+from zlfeed.bench.senders import Tools
 from zlfeed.config import Settings
-from zlfeed.errors import ExitCode
-from zlfeed.metrics import percentile
+from zlfeed.errors import ExitCode, UsageError, ZlfeedError
+from zlfeed.opencv import load_cv2
+from zlfeed.publisher.ffmpeg import find_ffmpeg
+from zlfeed.publisher.mediamtx.locate import locate
 from zlfeed.signals import Shutdown
 
-_READY_S = 30.0
-_SLACK_S = 40.0
+GROUPS = ("plain", "improvements", "limit", "clients", "formats", "readers", "slow", "joining")
+DEFAULT = ("plain", "improvements", "limit")
+READERS = (1, 10, 50, 200)
+LINK_SHARES = (2.0, 1.0, 0.75, 0.5)
+"""Of the bitrate: what the slow link lets through."""
+LINK_SECONDS = 20.0
+GOPS = (10, 60, 300)
+OPENINGS = 6
 
 
-def run(settings: Settings, *, as_json: bool) -> int:
-    """Measures each chain for settings.duration seconds; the exit code. Raises ZlfeedError."""
-    return asyncio.run(_run(settings, as_json))
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to measure: `groups` of GROUPS, so many rounds, so many seconds a run; where to draw."""
+
+    groups: Sequence[str] = DEFAULT
+    rounds: int = 2
+    seconds: float = 4.0
+    picture: Path | None = None
 
 
-async def _run(settings: Settings, as_json: bool) -> int:
-    seconds = settings.duration or 10.0
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One measurement: what it is called, and how it is made."""
+
+    text: str
+    make: Callable[[], Awaitable[Sequence[Result]]]
+
+
+def groups_of(only: str | None, *, everything: bool) -> tuple[str, ...]:
+    """The groups that --only names, in their own order. Raises UsageError."""
+    if everything:
+        return GROUPS
+    if only is None:
+        return DEFAULT
+    asked = [name.strip() for name in only.split(",") if name.strip()]
+    if wrong := [name for name in asked if name not in GROUPS]:
+        raise UsageError(f"--only knows no group {wrong[0]!r}: it takes one or more of {','.join(GROUPS)}")
+    return tuple(name for name in GROUPS if name in asked)
+
+
+def run(settings: Settings, options: Options, *, as_json: bool) -> int:
+    """Measures; the exit code. Raises ZlfeedError."""
+    return asyncio.run(_run(settings, options, as_json))
+
+
+async def _run(settings: Settings, options: Options, as_json: bool) -> int:
     width, height = settings.size or (640, 480)
-    fps = settings.fps or 30.0
-    progress = Console(stderr=True)
+    wanted = Format(width, height, settings.fps or 30.0, settings.bitrate, settings.codec, settings.gop)
+    found = locate(settings.mediamtx_path)
+    tools = Tools(find_ffmpeg(settings.ffmpeg_path), found.path if found else None)
+    progress = Console(stderr=True, highlight=False)
+    results = Results(wanted, as_json=as_json)
+    steps = list(_steps(options, wanted, tools, progress))
+    if not steps:
+        raise ZlfeedError("there is nothing to measure")
+    code = await _measured(steps, results, progress)
+    if results.runs or results.crowds or results.links or results.joins:
+        versions = {"FFmpeg": _ffmpeg_version(tools.ffmpeg), "OpenCV": load_cv2().__version__}
+        results.tell(versions | ({"MediaMTX": found.version} if found else {}))
+        if options.picture is not None and results.runs:
+            results.draw(options.picture)
+    return code
+
+
+async def _measured(steps: Sequence[Step], results: Results, progress: Console) -> int:
+    """Takes every step, or those until a signal; the exit code."""
     shutdown = Shutdown()
-    results: list[Result] = []
     with shutdown.installed():
         asked = asyncio.create_task(shutdown.requested.wait())
-        for index, chain in enumerate(CHAINS):
-            progress.print(f"[{index + 1}/{len(CHAINS)}] {chain.name}: {seconds:g} s", highlight=False)
-            source = ["--size", f"{width}x{height}", "--fps", f"{fps:g}", "--bitrate", str(settings.bitrate)]
-            measuring = asyncio.create_task(_measure(chain, source, seconds))
+        began = time.monotonic()
+        for done, step in enumerate(steps):
+            left = (time.monotonic() - began) / done * (len(steps) - done) if done else None
+            about = "" if left is None else f", about {left:.0f} s left"
+            progress.print(f"[{done + 1}/{len(steps)}] {step.text}{about}", markup=False)
+            measuring = asyncio.ensure_future(step.make())
             await asyncio.wait((measuring, asked), return_when=asyncio.FIRST_COMPLETED)
             if shutdown.code is not None:
                 measuring.cancel()
                 await asyncio.gather(measuring, return_exceptions=True)
                 return shutdown.code
-            results.append(measuring.result())
+            for result in measuring.result():
+                results.add(result)
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)
-    conditions = f"{width}×{height} at {fps:g} fps, {settings.bitrate // 1000} kbit/s, {seconds:g} s each"
-    if as_json:
-        _print_json(results, conditions)
-    else:
-        _print_table(results, conditions)
     return ExitCode.OK
 
 
-async def _measure(chain: Chain, source: Sequence[str], seconds: float) -> Result:
-    """One publisher and one viewer, from their start to their end."""
-    publish = ["--camera", "test", *source, "--no-auth", "--host", "localhost", "--json", "--log-format", "text"]
-    ports = ["--rtsp-port", "0", "--websocket-port", "0"]
-    publisher = await Command.start("publish", *publish, *ports, *chain.publish, hear=True)
-    try:
-        urls = (await publisher.line("ready", _READY_S))["urls"]
-        drain = asyncio.create_task(publisher.drain())
-        await asyncio.sleep(1.0)  # what FFmpeg does at its start is no part of the picture's way
-        if chain.viewer == "receive":
-            arguments = [urls["rtsp"], "--status-url", urls["websocket"], "--headless", "--json"]
-            viewer = await Command.start("receive", *arguments, "--duration", str(seconds), hear=True)
-            kind = "summary"
+def _steps(options: Options, wanted: Format, tools: Tools, progress: Console) -> Iterator[Step]:
+    server: Server = "mediamtx" if tools.mediamtx else "relay"
+    if tools.mediamtx is None:
+        progress.print("no MediaMTX on PATH: the plain chain goes through a relay with every improvement off")
+    chains = list(_chains(options, wanted, server, progress))
+    for number, chain in plan.interleaved(chains, options.rounds):
+        yield _chain_step(chain, number, options, tools)
+    both: list[tuple[str, Feed | Plain]] = [
+        ("zlfeed", Feed()),
+        ("MediaMTX" if tools.mediamtx else "plain relay", Plain(server)),
+    ]
+    for number, (name, sender) in plan.interleaved(both, options.rounds):
+        if "readers" in options.groups:
+            yield _readers_step(name, sender, wanted, number, options, tools)
+    rates = [round(share * wanted.bitrate) for share in LINK_SHARES]
+    links = [(name, sender, rate) for rate in rates for name, sender in both]
+    for number, (name, sender, rate) in plan.interleaved(links, options.rounds):
+        if "slow" in options.groups:
+            yield _link_step(name, sender, rate, wanted, number, options, tools)
+    if "joining" in options.groups:
+        yield from _joining_steps(both, wanted, options, tools)
+
+
+def _chains(options: Options, wanted: Format, server: Server, progress: Console) -> Iterator[Chain]:
+    if "plain" in options.groups:
+        yield from plan.plain_group(wanted, server)
+    if "limit" in options.groups:
+        if importlib.util.find_spec("av"):
+            yield from plan.limit_group(wanted)
         else:
-            program = (sys.executable, "-P", "-m", "zlfeed.bench.stock_reader")
-            viewer = await Command.start("stock reader", urls["rtsp"], str(seconds), hear=True, program=program)
-            kind = ""
-        try:
-            before, began = _cpu_seconds(publisher.pid), time.monotonic()
-            speaking = asyncio.create_task(viewer.line(kind, seconds + _SLACK_S))
-            viewer_cpu = await _cpu_while(speaking, viewer.pid)
-            line = await speaking
-            publisher_cpu = (_cpu_seconds(publisher.pid) - before) / (time.monotonic() - began) * 100
-        finally:
-            await viewer.stop()
-        drain.cancel()
-        await asyncio.gather(drain, return_exceptions=True)
-    finally:
-        await publisher.stop()
-    return _result(chain, line, publisher_cpu, viewer_cpu)
+            progress.print("no PyAV here, so the limit is not measured: python -m pip install av")
+    if "improvements" in options.groups:
+        yield from plan.improvements_group(wanted)
+    if "clients" in options.groups:
+        yield from plan.clients_group(wanted, server, viewers.installed())
+    if "formats" in options.groups:
+        yield from plan.formats_group(server)
 
 
-async def _cpu_while(task: asyncio.Task[dict[str, object]], pid: int) -> float | None:
-    """The CPU a process takes from its third second to the end of `task`, percent of a core.
+def _chain_step(chain: Chain, number: int, options: Options, tools: Tools) -> Step:
+    async def make() -> Sequence[Result]:
+        return [await measure.run_chain(chain, number, options.seconds, tools)]
 
-    Its start-up is left out, and so is the time after its last sample: a process that has ended tells nothing.
-    """
-    await asyncio.wait((task,), timeout=3.0)
-    before, began = _cpu_seconds(pid), time.monotonic()
-    figure: float | None = None
-    while not task.done():
-        await asyncio.wait((task,), timeout=0.5)
-        if (spent := _cpu_seconds(pid)) > before:
-            figure = (spent - before) / (time.monotonic() - began) * 100
-    return figure
+    return Step(f"round {number}: {chain.group}, {chain.name}", make)
 
 
-def _cpu_seconds(pid: int) -> float:
-    """CPU time of a process and its children, 0 when it is gone."""
-    total = 0.0
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        for member in (process, *process.children(recursive=True)):
-            with contextlib.suppress(psutil.Error):
-                times = member.cpu_times()
-                total += times.user + times.system
-    return total
+def _readers_step(name: str, sender: Feed | Plain, wanted: Format, number: int, options: Options, tools: Tools) -> Step:
+    async def make() -> Sequence[Result]:
+        return await measure.run_crowd(name, sender, wanted, READERS, number, options.seconds, tools)
+
+    return Step(f"round {number}: {name}, {', '.join(map(str, READERS))} readers", make)
 
 
-def _result(chain: Chain, line: dict[str, object], publisher_cpu: float, viewer_cpu: float | None) -> Result:
-    if chain.viewer == "receive":
-        latency = line["latency_ms"] or {}
-        assert isinstance(latency, dict)
-        p50, p95, p99, top = (latency.get(key) for key in ("p50", "p95", "p99", "max"))
-    else:
-        values = line["latencies_ms"]
-        assert isinstance(values, list)
-        p50, p95, p99 = (percentile(values, q) for q in (50, 95, 99))
-        top = max(values, default=None)
-    return Result(
-        chain.name, chain.meaning, p50, p95, p99, top,
-        line["first_picture_ms"], line["live_ms"], line["frames"], line["missed"], line["unread_timecodes"],  # type: ignore[arg-type]
-        publisher_cpu, viewer_cpu,
-    )  # fmt: skip
+def _link_step(
+    name: str, sender: Feed | Plain, rate: int, wanted: Format, number: int, options: Options, tools: Tools
+) -> Step:
+    seconds = max(options.seconds, LINK_SECONDS)
+
+    async def make() -> Sequence[Result]:
+        return [await measure.run_slow_link(name, sender, wanted, rate, number, seconds, tools)]
+
+    return Step(f"round {number}: {name} through {rate // 1000} kbit/s", make)
 
 
-def _print_json(results: Sequence[Result], conditions: str) -> None:
-    for result in results:
-        sys.stdout.write(json.dumps({"type": "chain", **dataclasses.asdict(result)}) + "\n")
-    about = {"type": "bench", "conditions": conditions, "version": __version__, "machine": platform.machine()}
-    sys.stdout.write(json.dumps(about) + "\n")
+def _joining_steps(
+    both: Sequence[tuple[str, Feed | Plain]], wanted: Format, options: Options, tools: Tools
+) -> Iterator[Step]:
+    (_, ours), (usual, plain) = both
+    chains: list[tuple[str, Feed | Plain, Viewer]] = [
+        ("zlfeed", ours, Viewer("receive")),
+        ("zlfeed, OpenCV", ours, Viewer()),
+        (f"{usual}, OpenCV", plain, Viewer()),
+    ]
+    cases = [(name, sender, viewer, gop) for gop in GOPS for name, sender, viewer in chains]
+    for number, (name, sender, viewer, gop) in plan.interleaved(cases, options.rounds):
+        yield _joining_step(name, sender, viewer, replace(wanted, gop=gop), number, tools)
 
 
-def _number(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+def _joining_step(name: str, sender: Feed | Plain, viewer: Viewer, wanted: Format, number: int, tools: Tools) -> Step:
+    async def make() -> Sequence[Result]:
+        return [await measure.run_openings(name, sender, viewer, wanted, number, OPENINGS, tools)]
+
+    return Step(f"round {number}: joining {name} at GOP {wanted.gop}", make)
 
 
-def _print_table(results: Sequence[Result], conditions: str) -> None:
-    console = Console(highlight=False)
-    table = Table(title=f"capture → picture in hand, ms ({conditions})", title_justify="left")
-    table.add_column("chain")
-    for heading in (
-        "p50",
-        "p95",
-        "p99",
-        "max",
-        "first\npicture",
-        "live\nafter",
-        "frames",
-        "missed",
-        "CPU %\npublisher",
-        "CPU %\nviewer",
-        "p50 ×",
-    ):
-        table.add_column(heading, justify="right")
-    against = results[-1].p50_ms
-    for r in results:
-        ratio = against / r.p50_ms if against and r.p50_ms else None
-        table.add_row(
-            r.chain, *map(_number, (r.p50_ms, r.p95_ms, r.p99_ms, r.max_ms)), _number(r.first_picture_ms, 0),
-            _number(r.live_ms, 0), str(r.frames), str(r.missed), _number(r.publisher_cpu_percent, 0),
-            _number(r.viewer_cpu_percent, 0), "–" if ratio is None else f"{ratio:.1f}",
-        )  # fmt: skip
-    console.print(table)
-    for r in results:
-        console.print(f"  {r.chain}: {r.meaning}")
-    console.print(
-        "  live after: open → first picture at most 100 ms old; pictures before it are not in the percentiles"
-    )
-    console.print(f"  p50 ×: how many times sooner than the {results[-1].chain}; CPU in percent of one core")
+def _ffmpeg_version(ffmpeg: Path) -> str:
+    try:
+        done = subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return os.fspath(ffmpeg)
+    words = done.stdout.split()
+    return words[2] if len(words) > 2 else os.fspath(ffmpeg)
