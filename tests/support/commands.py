@@ -25,7 +25,7 @@ _TAG = "ZLFEED_TEST_RUN"
 class Running:
     """A command that runs, apart from this machine's configuration. At the end everything it started is ended too.
 
-    The processes are told by a mark in their environment, which children inherit and nothing else has.
+    Its processes are told by a mark in their environment, `env`, which children inherit and nothing else has.
     """
 
     def __init__(
@@ -34,25 +34,27 @@ class Running:
         env: Mapping[str, str] | None = None,
         wrapper: Sequence[str] = (),
         cwd: Path | None = None,
+        program: Sequence[str] = ("-m", "zlfeed"),
     ) -> None:
         self._arguments = arguments
         self._wrapper = wrapper
+        self._program = program
         self._tag = uuid.uuid4().hex
         self._folder = tempfile.TemporaryDirectory(prefix="zlfeed-test-")
         self._cwd = cwd or Path(self._folder.name)
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("ZLFEED_", "FAKETIME")) and k not in _OLDER}
         home = dict.fromkeys(("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), self._folder.name)
-        self._env = {**clean, **home, "PYTHONUNBUFFERED": "1", _TAG: self._tag, **(env or {})}
+        self.env = {**clean, **home, "PYTHONUNBUFFERED": "1", _TAG: self._tag, **(env or {})}
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._words: list[str] = []
         self.out: list[str] = []
         """Every line of stdout so far."""
 
     def __enter__(self) -> Self:
-        command = [*self._wrapper, sys.executable, "-P", "-m", "zlfeed", *self._arguments]
+        command = [*self._wrapper, sys.executable, "-P", *self._program, *self._arguments]
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            cwd=self._cwd, env=self._env, start_new_session=True,
+            cwd=self._cwd, env=self.env, start_new_session=True,
         )  # fmt: skip
         assert self.process.stdout
         assert self.process.stderr
@@ -67,11 +69,7 @@ class Running:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in self.processes():
-            try:
-                process.kill()
-            except psutil.Error:
-                continue
+        self._kill()
         self.process.wait(10)
         for thread in self._threads:
             thread.join(5)
@@ -82,6 +80,18 @@ class Running:
         self._folder.cleanup()
         if error is not None:
             error.add_note(f"zlfeed {' '.join(self._arguments)} said on stderr:\n{self.words[-4000:]}")
+
+    def _kill(self) -> None:
+        for process in self.processes():
+            try:
+                process.kill()
+            except psutil.Error:
+                continue
+
+    def close(self) -> None:
+        """For one that others started, with `env`: ends what is left of it."""
+        self._kill()
+        self._folder.cleanup()
 
     def _read_out(self, stream: IO[str]) -> None:
         for line in stream:
