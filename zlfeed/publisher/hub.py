@@ -31,7 +31,8 @@ class Grumble:
             self._held[event] = self._held.get(event, 0) + 1
             return
         self._last[event] = now
-        log.warning(event, **values, held_back=self._held.pop(event, 0))
+        held = self._held.pop(event, 0)
+        log.warning(event, **values, **({"held_back": held} if held else {}))
 
 
 @dataclass(eq=False)

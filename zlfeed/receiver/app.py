@@ -55,9 +55,10 @@ def run(
     Looks at `target`, else where PI_VPN_IP points, else on this machine. Mode `save` is headless and wants `save`.
     Raises ZlfeedError when it cannot start.
     """
-    token = tokens.for_client(settings)
     where = target if target is not None else settings.publisher or "localhost"
-    address = parse(where, rtsp_port=settings.rtsp_port, stream_name=settings.stream_name).with_token(token)
+    address = parse(where, rtsp_port=settings.rtsp_port, stream_name=settings.stream_name)
+    token = _token(settings, address)
+    address = address.with_token(token)
     status = _status_url(settings, address)
     cv2 = load_cv2(quiet=settings.log_level != "debug")
     plan = backends.plan(settings.backend, address, available(cv2))
@@ -70,6 +71,14 @@ def run(
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     window = _window(cv2, mode, address)
     return Receiver(settings, address, plan, status, token, window, save, as_json=as_json).run()
+
+
+def _token(settings: Settings, target: Target) -> str:
+    """The token as named, else the one written into the URL, which is for that host only, else this machine's own."""
+    written = target.credentials
+    if written and settings.status_url is None and tokens.given(settings) is None:
+        return written[1]
+    return tokens.for_client(settings)
 
 
 def _status_url(settings: Settings, target: Target) -> str | None:

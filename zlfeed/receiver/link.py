@@ -85,8 +85,8 @@ class StatusLink:
         except asyncio.CancelledError:
             return
         except StartError as error:
-            # Trying again would not help; the video goes on, its latency unknown.
-            log.error("status_refused", error=str(error))
+            # Trying again would not help; the video goes on, its latency unknown. on_link has told it.
+            log.debug("status_refused", error=str(error))
 
     async def _run(self) -> None:
         client = StatusClient(
