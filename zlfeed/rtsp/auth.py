@@ -1,23 +1,34 @@
-"""Digest authentication for RTSP (RFC 2617 section 3, MD5 without qop: what FFmpeg, VLC, GStreamer and OpenCV do)."""
+"""Authentication for RTSP (RFC 2617), of both sides.
+
+As a server: Digest with MD5 and without qop, which is what FFmpeg, VLC, GStreamer and OpenCV do. As a client: what the
+server asks for, Digest before Basic.
+"""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 REALM = "zlfeed"
 _PARAMETER = re.compile(r'(\w+)=(?:"([^"]*)"|([^\s,]*))')
+_CHALLENGE = re.compile(r'(?:^|,)\s*(?:([\w-]+)\s+)?(\w+)\s*=\s*(?:"([^"]*)"|([^\s,]*))')
 
 
-def _md5(text: str) -> str:
+def _hex(text: str, algorithm: str = "MD5") -> str:
+    if algorithm == "SHA-256":
+        return hashlib.sha256(text.encode()).hexdigest()
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def digest(user: str, password: str, realm: str, nonce: str, method: str, uri: str) -> str:
-    """The response value of RFC 2617 section 3.2.2.1 without qop."""
-    return _md5(f"{_md5(f'{user}:{realm}:{password}')}:{nonce}:{_md5(f'{method}:{uri}')}")
+def digest(user: str, password: str, realm: str, nonce: str, method: str, uri: str, algorithm: str = "MD5") -> str:
+    """The response value of RFC 2617 section 3.2.2.1 without qop; `algorithm` is MD5 or SHA-256 (RFC 7616)."""
+    secret = _hex(f"{user}:{realm}:{password}", algorithm)
+    return _hex(f"{secret}:{nonce}:{_hex(f'{method}:{uri}', algorithm)}", algorithm)
 
 
 def parameters(header: str) -> dict[str, str]:
@@ -52,3 +63,78 @@ class Credentials:
         expected = digest(self.user, self.password, REALM, nonce, method, given.get("uri", ""))
         # As bytes: of strings, compare_digest takes ASCII ones only.
         return hmac.compare_digest(expected.encode(), given.get("response", "").lower().encode())
+
+
+# ---------------------------------------------------------------- the client's side
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One of the schemes that a server offers, as WWW-Authenticate has it; names in lower case."""
+
+    scheme: str
+    parameters: Mapping[str, str]
+
+    @property
+    def algorithm(self) -> str:
+        """What a digest is made with."""
+        return self.parameters.get("algorithm", "MD5").upper()
+
+    @property
+    def is_digest(self) -> bool:
+        """Whether it is Digest as we know it: MD5 or SHA-256, and qop absent or with auth in it."""
+        qop = self.parameters.get("qop", "auth").replace(" ", "").split(",")
+        return self.scheme == "digest" and self.algorithm in ("MD5", "SHA-256") and "auth" in qop
+
+
+def challenges(header: str) -> list[Challenge]:
+    """The challenges of a WWW-Authenticate header, which may hold several (RFC 2617 section 1.2)."""
+    found: list[Challenge] = []
+    parameters: dict[str, str] = {}
+    for scheme, name, quoted, plain in _CHALLENGE.findall(header):
+        if scheme:
+            parameters = {}
+            found.append(Challenge(scheme.lower(), parameters))
+        parameters[name.lower()] = quoted or plain
+    return found
+
+
+def best(offered: Sequence[Challenge]) -> Challenge | None:
+    """The challenge to answer: Digest, and Basic only where nothing else is offered. None when we know none of them."""
+    for challenge in offered:
+        if challenge.is_digest:
+            return challenge
+    return offered[0] if offered and all(challenge.scheme == "basic" for challenge in offered) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who we are at someone else's server."""
+
+    user: str
+    password: str = field(repr=False)
+
+    def answer(self, challenge: Challenge, method: str, uri: str, count: int = 1) -> str:
+        """The Authorization header (RFC 2617 sections 2 and 3.2.2).
+
+        `count` says how often this challenge has been answered, this answer included.
+        """
+        if challenge.scheme == "basic":
+            return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        given = challenge.parameters
+        realm, nonce = given.get("realm", ""), given.get("nonce", "")
+        quoted = {"username": self.user.replace("\\", "\\\\").replace('"', '\\"'), "realm": realm, "nonce": nonce}
+        plain: dict[str, str] = {}
+        used = nonce
+        if "qop" in given:
+            quoted["cnonce"] = secrets.token_hex(8)
+            plain |= {"qop": "auth", "nc": f"{count:08x}"}
+            used = f"{nonce}:{plain['nc']}:{quoted['cnonce']}:auth"
+        quoted["uri"] = uri
+        quoted["response"] = digest(self.user, self.password, realm, used, method, uri, challenge.algorithm)
+        if "opaque" in given:
+            quoted["opaque"] = given["opaque"]
+        if "algorithm" in given:
+            plain["algorithm"] = given["algorithm"]
+        fields = [f'{name}="{value}"' for name, value in quoted.items()] + [f"{n}={v}" for n, v in plain.items()]
+        return "Digest " + ", ".join(fields)

@@ -46,7 +46,10 @@ class RtspError(ValueError):
 
 
 class Headers(dict[str, str]):
-    """Header fields, their names in lower case; of a field that comes twice the first counts."""
+    """Header fields, their names in lower case; of a field that comes twice the first counts.
+
+    Not so WWW-Authenticate: a server offers several schemes by several of them (RFC 2616 section 4.2 joins them).
+    """
 
     def number(self, name: str) -> int | None:
         """The field as a number, None when it is absent or no number of at most 18 digits."""
@@ -192,7 +195,10 @@ def _parse_head(head: bytes) -> tuple[str, Headers]:
         name, colon, value = line.partition(":")
         if not colon or not _HEADER_NAME.fullmatch(name.strip()):
             raise RtspError(400, f"header line {line[:80]!r}", headers.get("cseq"))
-        headers.setdefault(name.strip().lower(), value.strip())
+        name, value = name.strip().lower(), value.strip()
+        if name == "www-authenticate" and name in headers:
+            headers[name] += f", {value}"
+        headers.setdefault(name, value)
     return start, headers
 
 
