@@ -110,6 +110,11 @@ def _settings(**flags: Any) -> Any:
 
     settings = config.load(**flags)
     logs.setup(settings.log_format, settings.log_level)
+    if "@" in (flags.get("server") or ""):
+        logs.get(__name__).warning(
+            "password_visible", meaning="others on this machine can see --server in the process list; "
+            "ZLFEED_SERVER or zlfeed.toml are safer"
+        )  # fmt: skip
     if flags.get("token"):
         logs.get(__name__).warning(
             "token_visible", meaning="others on this machine can see --token in the process list; --token-file is safer"
@@ -151,8 +156,9 @@ def publish(
     server: Annotated[
         str | None,
         typer.Option(
-            metavar="auto|embedded|mediamtx",
-            help="auto: our relay, and MediaMTX for browsers where there is one; mediamtx: the RTSP port is its too.",
+            metavar="auto|embedded|mediamtx|rtsp://…",
+            help="auto: our relay, and MediaMTX for browsers where there is one; mediamtx: the RTSP port is its too; "
+            "rtsp://[USER:PASSWORD@]HOST/PATH: push there besides.",
             rich_help_panel=_NETWORK,
         ),
     ] = None,

@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from zlfeed.errors import UsageError
+from zlfeed.publisher import target
 
 CONFIG_NAME = "zlfeed.toml"
 DOTENV = ".env"
@@ -90,6 +91,15 @@ def _stream_name(name: str) -> str:
     return name
 
 
+def _server(server: str) -> str:
+    if target.is_url(server):
+        target.parse(server)
+    elif server not in ("auto", "embedded", "mediamtx"):
+        shown = "" if "@" in server else f", not {server!r}"
+        raise ValueError(f"the server is auto, embedded, mediamtx or rtsp://HOST[:PORT]/PATH{shown}")
+    return server
+
+
 def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
@@ -102,6 +112,8 @@ Bitrate = Annotated[int, BeforeValidator(parse_bitrate)]
 Gop = Annotated[int | None, BeforeValidator(_gop)]
 HostName = Annotated[str, AfterValidator(_host)]
 StreamName = Annotated[str, AfterValidator(_stream_name)]
+Server = Annotated[str, AfterValidator(_server), Field(repr=False)]
+"""A URL may hold a password: never shown as it is."""
 Port = Annotated[int, Field(ge=0, le=65535)]
 """0 lets the system choose; the port in use is in every URL that is shown."""
 
@@ -125,7 +137,7 @@ class Settings(BaseSettings):
     gop: Gop = None
     codec: Literal["h264", "h265"] = "h264"
     encoder: str = "auto"
-    server: Literal["auto", "embedded", "mediamtx"] = "auto"
+    server: Server = "auto"
     ffmpeg_path: Path | None = None
     mediamtx_path: Path | None = None
     host: str | None = None

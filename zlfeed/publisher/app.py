@@ -16,13 +16,14 @@ from zlfeed.config import Settings
 from zlfeed.errors import ExitCode, StartError, UsageError, ZlfeedError
 from zlfeed.model import CameraInfo, CameraStatus, ControlResult, Event, Hello, SetControl, ViewerReport, Welcome
 from zlfeed.net import is_loopback
-from zlfeed.publisher import urls
+from zlfeed.publisher import target, urls
 from zlfeed.publisher.camera import CameraSpec, parse_camera
 from zlfeed.publisher.capture import CaptureSettings
 from zlfeed.publisher.ffmpeg import check_encoder, find_ffmpeg
 from zlfeed.publisher.front import DoorSettings, FrontDoor, choose
 from zlfeed.publisher.host_metrics import HostSample, HostSampler
 from zlfeed.publisher.pipeline import Pipeline, PipelineSettings
+from zlfeed.publisher.push import Push
 from zlfeed.publisher.report import JsonReport, Report, TextReport
 from zlfeed.publisher.status_server import StatusServer
 from zlfeed.publisher.viewers import ViewerReports
@@ -36,6 +37,8 @@ from zlfeed.tokens import Token, for_publisher
 log = logs.get(__name__)
 
 STOP_WITHIN_S = 3.0
+_PUSH_S = 3.0
+"""How long the first "ready" waits for the server that is pushed to."""
 # A thread that wants the interpreter gets it after this long; the default of 5 ms is a frame's whole journey.
 _SWITCH_INTERVAL_S = 0.0005
 
@@ -68,6 +71,7 @@ class Publisher:
         self._sampler = HostSampler()
         self._host: HostSample | None = None
         self._pipelines: list[Pipeline] = []
+        self._pushes: dict[str, Push] = {}
         self._front: FrontDoor
 
     # ------------------------------------------------------------ start and end
@@ -81,6 +85,7 @@ class Publisher:
         try:
             await self._status.start()
             self._pipelines = [self._pipeline(spec, ffmpeg) for spec in specs]
+            self._pushes = self._make_pushes()
             first = self._pipelines[0]
             await asyncio.to_thread(check_encoder, ffmpeg, first.encoder_wish())
             async with asyncio.TaskGroup() as tasks:
@@ -90,6 +95,7 @@ class Publisher:
                     tasks.create_task(kept_running("metrics", self._sample, self._part_failed)),
                     tasks.create_task(kept_running("relay upkeep", self._relay.run, self._part_failed)),
                     *(tasks.create_task(pipeline.run()) for pipeline in self._pipelines),
+                    *(tasks.create_task(self._push(p)) for p in self._pipelines if p.name in self._pushes),
                     tasks.create_task(self._announce()),
                 ]
                 await shutdown.requested.wait()
@@ -137,6 +143,28 @@ class Publisher:
             on_change=self._changed,
         )
 
+    def _make_pushes(self) -> dict[str, Push]:
+        """One push for each camera, when --server names a server that is not ours."""
+        if not target.is_url(self._settings.server):
+            return {}
+        there = target.parse(self._settings.server)
+        alone = len(self._pipelines) == 1
+
+        def push(pipeline: Pipeline) -> Push:
+            return Push(
+                there.for_camera(pipeline.name, alone=alone),
+                pipeline.stream,
+                framer=self._relay.framed,
+                on_event=lambda level, code, text: self._event(level, code, text, pipeline.name),
+                on_change=self._changed,
+            )
+
+        return {pipeline.name: push(pipeline) for pipeline in self._pipelines}
+
+    async def _push(self, pipeline: Pipeline) -> None:
+        await pipeline.first_frame.wait()
+        await self._pushes[pipeline.name].run()
+
     async def _announce(self) -> None:
         """Opens the door once the first camera can be watched, and says of each when it can."""
         told: set[Pipeline] = set()
@@ -146,6 +174,11 @@ class Publisher:
                 await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 tasks.create_task(kept_running("front door", self._front.run, self._part_failed))
                 await self._front.opened()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_PUSH_S):
+                        for pipeline in self._pipelines:
+                            if pipeline.first_frame.is_set() and pipeline.name in self._pushes:
+                                await self._pushes[pipeline.name].settled.wait()
                 while True:
                     for pipeline in self._pipelines:
                         if pipeline.first_frame.is_set() and pipeline not in told:
@@ -195,6 +228,8 @@ class Publisher:
 
     def _urls(self, camera: str, host: str) -> dict[str, str]:
         found = self._front.urls(host, camera)
+        if push := self._pushes.get(camera):
+            found["push"] = push.target.url
         return {"rtsp": found.pop("rtsp"), "websocket": urls.websocket_url(host, self._status.port), **found}
 
     def _own_statuses(self) -> list[CameraStatus]:
@@ -226,12 +261,16 @@ class Publisher:
     def _status_of(self, pipeline: Pipeline, now: float) -> CameraStatus:
         watching = [*self._relay.viewers(pipeline.stream, now), *self._front.viewers(pipeline.name)]
         viewers = self._reports.attach(watching, pipeline.name, now)
+        own = pipeline.status(now)
+        push = self._pushes.get(pipeline.name)
+        if push and push.frames_dropped:
+            own = replace(own, frames_dropped={**own.frames_dropped, "push_link_slow": push.frames_dropped})
         status = replace(
-            pipeline.status(now),
+            own,
             viewers=viewers,
             latency_ms=self._reports.worst(pipeline.name, now),
             uptime_s=now - self._started,
-            server=self._front.server,
+            server=push.server if push else self._front.server,
         )
         host = self._host
         if host is None:

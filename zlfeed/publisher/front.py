@@ -15,7 +15,7 @@ from zlfeed import logs
 from zlfeed.errors import PortError, StartError, UsageError
 from zlfeed.model import Viewer
 from zlfeed.net import ANY, LOOPBACK, bind_tcp, host_port
-from zlfeed.publisher import urls
+from zlfeed.publisher import target, urls
 from zlfeed.publisher.mediamtx.config import MediaMtxSettings, Ports
 from zlfeed.publisher.mediamtx.locate import Program, locate
 from zlfeed.publisher.mediamtx.server import EventSink, MediaMtx
@@ -64,8 +64,11 @@ def choose(server: str, mediamtx_path: Path | None) -> tuple[Topology, Program |
                     "name it with --mediamtx-path, or choose --server embedded"
                 )
             return "classic", program
+        case url if target.is_url(url):
+            # Pushed besides (push.py): the relay serves as ever.
+            return "embedded", None
         case _:
-            raise UsageError(f"--server is auto, embedded or mediamtx, not {server!r}")
+            raise UsageError(f"--server is auto, embedded, mediamtx or rtsp://HOST[:PORT]/PATH, not {server!r}")
 
 
 class FrontDoor:
