@@ -6,6 +6,7 @@ whose methods are called in this thread.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from zlfeed import logs, timecode
 from zlfeed.errors import CameraError
 from zlfeed.publisher.camera import CameraProcess, CameraSpec, FrameInfo, Opened
+from zlfeed.publisher.camera.v4l2 import device_path
 from zlfeed.publisher.overlay import Overlay, slate
 from zlfeed.retry import backoff
 
@@ -82,6 +84,7 @@ class Capture:
         self._captured_before = 0
         self._dropped_before = 0
         self._delays: Iterator[float] = backoff()
+        self._turn_at = 0.0
         self._number = -1
         self._last_seq = -1
         self._size: tuple[int, int] | None = None
@@ -142,6 +145,8 @@ class Capture:
 
     def _open_and_read(self) -> None:
         camera = self._camera = CameraProcess(self._settings.spec, self._settings.size, self._settings.fps)
+        self._wait_for_turn()
+        camera.open()
         deadline = time.monotonic() + OPEN_TIMEOUT_S
         while not camera.ready(_POLL_S):
             if self._stop.is_set():
@@ -176,11 +181,11 @@ class Capture:
 
     def _lose(self, error: CameraError) -> bool:
         """Notes the loss and waits before the next attempt; False when there is to be none."""
-        was_open = self.connected
+        was_open, self.connected = self.connected, False
         if self._lost_at is None:
             self._lost_at = time.time()
-        self._close_camera()
         if self._size is None and not self._retry_first:
+            self._close_camera()
             self.error = error
             self._listener.camera_lost(str(error))
             return False
@@ -189,11 +194,28 @@ class Capture:
         if self._size is None:
             self._size = self._settings.size or SLATE_SIZE
             self._listener.slate_shown(*self._size)
+        # Told before it is closed: a blocked driver takes a second to end.
         self._listener.camera_lost(str(error))
-        until = time.monotonic() + next(self._delays)
-        while time.monotonic() < until and not self._stop.wait(0.05):
-            self._slate_if_due()
+        opened = self._camera is not None
+        self._close_camera()
+        self._turn_at = time.monotonic() + next(self._delays)
+        if not opened:
+            self._wait_for_turn()  # not even a process could be had
         return True
+
+    def _wait_for_turn(self) -> None:
+        """Waits until the camera may be tried again, or its device is plugged in again."""
+        node = _node(self._settings.spec)
+        gone = False
+        while time.monotonic() < self._turn_at and not self._stop.wait(0.05):
+            self._slate_if_due()
+            if node is None:
+                continue
+            if gone and os.path.exists(node):
+                # Those who may open it are told a moment after it appears: the next attempts are to be soon.
+                self._delays = backoff()
+                return
+            gone = gone or not os.path.exists(node)
 
     def _close_camera(self) -> None:
         self.connected = False
@@ -241,3 +263,14 @@ class Capture:
             timecode.draw(raw, width, height, timecode.Timecode(frame.captured_us, frame.seq))
         if not sink.write(raw, frame, WRITE_TIMEOUT_S):
             self.dropped["encoder_busy"] += 1
+
+
+def _node(spec: CameraSpec) -> str | None:
+    """The path that goes when the camera is unplugged, where there is one."""
+    match spec.kind:
+        case "device":
+            return device_path(spec.target) if spec.target.isdigit() else spec.target
+        case "file":
+            return spec.target
+        case _:
+            return None

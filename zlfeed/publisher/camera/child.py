@@ -18,7 +18,7 @@ from collections import deque
 from zlfeed.errors import CameraError
 from zlfeed.publisher.camera.records import Failure, Request, Unpacker
 from zlfeed.publisher.camera.shm import FrameRing, SharedHandle
-from zlfeed.publisher.camera.source import FrameInfo, Opened
+from zlfeed.publisher.camera.source import CameraSpec, FrameInfo, Opened
 from zlfeed.publisher.camera.waiting import Readable
 from zlfeed.publisher.i420 import Plane
 
@@ -30,9 +30,9 @@ _LOG_LINES = 40
 class CameraChild:
     """The process that reads one source, its record pipe and its frames. stop() from any thread, the rest from one."""
 
-    def __init__(self, request: Request) -> None:
-        """Starts the process and asks it to open the camera; waits for nothing. Raises CameraError."""
-        self.spec = request.spec
+    def __init__(self, spec: CameraSpec) -> None:
+        """Starts the process, which makes itself ready and waits for open(). Raises CameraError."""
+        self.spec = spec
         self.opened: Opened | None = None
         self.captured = 0
         self.dropped = 0
@@ -45,7 +45,10 @@ class CameraChild:
         self._using = threading.Lock()
         self._unpacker = Unpacker()
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
-        self._handle = SharedHandle()
+        try:
+            self._handle = SharedHandle()
+        except OSError as error:
+            raise CameraError(f"no memory is to be had for the camera {spec.text}: {error.strerror}") from None
         try:
             self._process = subprocess.Popen(
                 # -P: whatever lies in the folder where the user stands is no module of ours.
@@ -59,15 +62,17 @@ class CameraChild:
             )
         except OSError as error:
             self._handle.close()
-            raise CameraError(
-                f"no process could be started for the camera {self.spec.text}: {error.strerror}"
-            ) from None
+            raise CameraError(f"no process could be started for the camera {spec.text}: {error.strerror}") from None
         self.pid = self._process.pid
         assert self._process.stdin
         assert self._process.stdout
         self._stdin = self._process.stdin
         self._records = self._process.stdout.fileno()
         self._readable = Readable([pipe.fileno() for pipe in (self._process.stdout, self._process.stderr) if pipe])
+
+    def open(self, request: Request) -> None:
+        """Asks the process to open what `request` names; waits for nothing."""
+        self.spec = request.spec
         with contextlib.suppress(BrokenPipeError):  # It ended at once; why is told when its pipe is read.
             self._stdin.write(request.to_line())
 

@@ -28,18 +28,19 @@ class CameraProcess:
     """
 
     def __init__(self, spec: CameraSpec, size: tuple[int, int] | None, fps: float | None) -> None:
-        """Begins to open the camera; ready() says when it is open. start() does both.
+        """Starts the process, which then stands ready for open(). start() does all that leads to a picture.
 
         `size` is (width, height) in pixels, `fps` pictures a second; None takes what the source has.
-        Raises CameraError when there is nothing to open.
+        Raises CameraError.
         """
         self.spec = spec
         self._size, self._fps = size, fps
         self._switching = threading.Lock()
         self._stopped = False
         self._refusals: list[str] = []
-        self._candidates: Iterator[CameraSpec] = iter(candidates(spec) if spec.kind == "auto" else [spec])
-        self._child = self._begin(next(self._candidates))
+        self._candidates: Iterator[CameraSpec] = iter(())
+        self._give_up_at = math.inf
+        self._child = CameraChild(spec)
 
     @classmethod
     def start(
@@ -51,6 +52,7 @@ class CameraProcess:
         """
         camera = cls(spec, size, fps)
         try:
+            camera.open()
             if not camera.ready(timeout_s):
                 raise camera.not_in_time(timeout_s)
         except BaseException:
@@ -79,6 +81,11 @@ class CameraProcess:
     def dropped(self) -> int:
         """How many of them were passed over for a newer one."""
         return self._child.dropped
+
+    def open(self) -> None:
+        """Begins to open the camera; ready() says when it is open. Raises CameraError when there is nothing to open."""
+        self._candidates = iter(candidates(self.spec) if self.spec.kind == "auto" else [self.spec])
+        self._ask(next(self._candidates))
 
     def ready(self, timeout_s: float) -> bool:
         """Waits up to `timeout_s` seconds for the first picture; whether it is there, with `opened` known.
@@ -137,8 +144,9 @@ class CameraProcess:
                     f"no camera gives a picture ({'; '.join(self._refusals)}): "
                     "name one with --camera, or try --camera test"
                 )
-            self._child = self._begin(candidate)
+            self._child = CameraChild(candidate)
+        self._ask(candidate)
 
-    def _begin(self, spec: CameraSpec) -> CameraChild:
+    def _ask(self, spec: CameraSpec) -> None:
         self._give_up_at = time.monotonic() + _CANDIDATE_TIMEOUT_S if self.spec.kind == "auto" else math.inf
-        return CameraChild(Request(spec, self._size, self._fps))
+        self._child.open(Request(spec, self._size, self._fps))

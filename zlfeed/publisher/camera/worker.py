@@ -1,12 +1,14 @@
 """The camera process: reads one source, writes its pictures into shared memory, and announces each on a pipe.
 
 `python -m zlfeed.publisher.camera.worker PARENT_PID MEMORY`, started by CameraProcess alone. stdin: the request as one
-line of JSON, then nothing; its end means that the parent is gone, or wants this process gone. stdout: records.
+line of JSON when the camera is to be opened, then nothing; its end means that the parent is gone, or wants this process
+gone. stdout: records.
 A driver that blocks for ever blocks this process, which can be killed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import os
@@ -17,7 +19,7 @@ import traceback
 from collections.abc import Callable
 
 from zlfeed import opencv
-from zlfeed.errors import CameraError, ZlfeedError
+from zlfeed.errors import CameraError, StartError, ZlfeedError
 from zlfeed.publisher.camera.records import Failure, Record, Request, pack
 from zlfeed.publisher.camera.shm import FrameRing
 from zlfeed.publisher.camera.source import FrameInfo, Source
@@ -32,8 +34,12 @@ def main() -> None:
     # The terminal's Ctrl-C goes to every process in it; when to stop is the parent's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     send = _private_stdout()
+    _make_ready()
     with os.fdopen(os.dup(0), "rb", buffering=0) as stdin:
-        request = Request.from_line(stdin.readline())
+        line = stdin.readline()
+    if not line:
+        os._exit(0)
+    request = Request.from_line(line)
     threading.Thread(target=_exit_at_eof, daemon=True).start()
     try:
         _run(request, memory, send)
@@ -61,10 +67,16 @@ def _run(request: Request, memory: str, send: Callable[[Record, bool], None]) ->
         seq += 1
 
 
-def open_source(request: Request) -> Source:
-    """Opens what is asked for. Raises CameraError; StartError when OpenCV does not load."""
+def _make_ready() -> None:
+    """Loads OpenCV, which takes longest, before there is anything to open: a lost camera is back so much sooner."""
     # How long OpenCV waits for a device's picture; its own 10 s are the parent's whole patience.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
+    with contextlib.suppress(StartError):  # open_source() tries again, and says why it fails
+        opencv.load_cv2()
+
+
+def open_source(request: Request) -> Source:
+    """Opens what is asked for. Raises CameraError; StartError when OpenCV does not load."""
     opencv.load_cv2()
     spec = request.spec
     match spec.kind:
