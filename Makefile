@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 endif
 ARGS ?=
 
-.PHONY: demo test lint types check-proto proto bench screenshots clean
+.PHONY: demo test lint types check-proto proto readme bench screenshots clean
 
 demo: $(VENV)/.run
 	$(BIN)/zlfeed demo $(ARGS)
@@ -34,6 +34,13 @@ proto: $(VENV)/.dev
 
 check-proto: $(VENV)/.dev
 	$(BIN)/python scripts/gen_proto.py --check
+
+# The README's option tables come from the command line itself; a test compares them.
+readme: $(VENV)/.run
+	$(BIN)/python scripts/gen_options.py
+
+screenshots: $(VENV)/.run
+	$(BIN)/python scripts/screenshots.py $(ARGS)
 
 $(VENV)/bin/python $(VENV)/Scripts/python.exe:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

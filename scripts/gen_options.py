@@ -1,0 +1,56 @@
+"""Writes the option tables of the README from the command line itself. With --check: exit 1 when they differ."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from zlfeed.cli import app
+
+README = Path(__file__).parents[1] / "README.md"
+BEGIN, END = "<!-- options: made by scripts/gen_options.py -->", "<!-- /options -->"
+
+
+def tables() -> str:
+    """A heading and a table for each command, in the order and the words of --help."""
+    group: Any = typer.main.get_command(app)
+    return "\n".join(_table(name, command) for name, command in group.commands.items() if not command.hidden)
+
+
+def _table(name: str, command: Any) -> str:
+    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    usage = " ".join(["zlfeed", name, *(f"[{param.metavar}]{'…' if param.nargs != 1 else ''}" for param in arguments)])
+    lines = [f"\n### `{usage}`\n", command.help.split("\n")[0] + "\n", "| | |", "|---|---|"]
+    for param in [*arguments, *(param for param in command.params if param not in arguments and not param.hidden)]:
+        said = param.metavar if param in arguments else " ".join(filter(None, (param.opts[0], param.metavar)))
+        lines.append(f"| `{_cell(said)}` | {_cell(param.help)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def renewed(readme: str) -> str:
+    """The README with the tables of now."""
+    before, _, rest = readme.partition(BEGIN)
+    _, mark, after = rest.partition(END)
+    if not mark:
+        sys.exit(f"README.md has no {BEGIN} … {END}")
+    return f"{before}{BEGIN}\n{tables()}\n{END}{after}"
+
+
+def main() -> None:
+    """Writes README.md, or checks it."""
+    old = README.read_text("utf-8")
+    new = renewed(old)
+    if "--check" in sys.argv:
+        sys.exit(None if new == old else "README.md's option tables differ from --help: run scripts/gen_options.py")
+    README.write_text(new, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
