@@ -10,16 +10,18 @@ from zlfeed.clock import Estimate
 from zlfeed.model import (
     CameraInfo,
     CameraStatus,
-    ClientMessage,
     Control,
+    ControlResult,
     Event,
     HistoryPoint,
     Latency,
+    SetControl,
     Stage,
     Viewer,
     ViewerReport,
     Welcome,
 )
+from zlfeed.monitor.controls import Key, Setter
 from zlfeed.monitor.snapshot import Snapshot
 from zlfeed.monitor.state import MonitorState
 from zlfeed.status_client import LinkState
@@ -222,7 +224,8 @@ class Scripted:
     def __init__(self, state: MonitorState, after_s: float = 0.4) -> None:
         self.state = state
         self.after_s = after_s
-        self.sent: list[tuple[str, ClientMessage]] = []
+        self.sent: list[SetControl] = []
+        self.setter = Setter(self._send)
         self.on_news: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
@@ -234,7 +237,17 @@ class Scripted:
         clocks: dict[str, Estimate | None] = {url: Estimate(offset, 210, 400) for url in self.state.hosts}
         return self.state.snapshot(NOW_S + self.after_s, NOW_US + round(self.after_s * 1e6), clocks)
 
-    def send(self, url: str, message: ClientMessage) -> bool:
-        """Remembers what was sent."""
-        self.sent.append((url, message))
-        return True
+    def set_control(self, key: Key, value: str) -> None:
+        """Passes a wish on."""
+        self.setter.want(key, value, NOW_S)
+
+    def answer(self, ok: bool = True, value: str | None = None, text: str = "") -> None:
+        """The publisher answers the last request."""
+        asked = self.sent[-1]
+        result = ControlResult(asked.camera, asked.name, ok, value, text, asked.id)
+        self.state.on_message(URL, result, NOW_S)
+        self.setter.answered(URL, result, NOW_S)
+
+    def _send(self, url: str, request: SetControl) -> bool:
+        self.sent.append(request)
+        return self.state.hosts[url].view(NOW_S, NOW_US, None).link.connected

@@ -18,10 +18,11 @@ from textual.filter import Monochrome, NoColor
 from textual.theme import Theme
 
 from zlfeed.errors import ExitCode, StartError
-from zlfeed.model import ClientMessage
+from zlfeed.monitor.controls import Key, Setter
 from zlfeed.monitor.lines import glyphs_for
 from zlfeed.monitor.screens.base import Dialog, View
 from zlfeed.monitor.screens.camera import CameraScreen
+from zlfeed.monitor.screens.controls import ControlsDialog
 from zlfeed.monitor.screens.dialogs import AddressesDialog, HelpDialog, ViewersDialog
 from zlfeed.monitor.screens.log import LogScreen
 from zlfeed.monitor.screens.overview import OverviewScreen, Table
@@ -38,6 +39,7 @@ class Source(Protocol):
     """Where snapshots come from: `Feeds`, or a scripted one in tests."""
 
     on_news: Callable[[], None]
+    setter: Setter
 
     async def run(self) -> None:
         """Keeps the figures coming until cancelled; raises StartError when there will be none."""
@@ -45,8 +47,8 @@ class Source(Protocol):
     def snapshot(self) -> Snapshot:
         """Everything known, as of now."""
 
-    def send(self, url: str, message: ClientMessage) -> bool:
-        """Sends to one publisher."""
+    def set_control(self, key: Key, value: str) -> None:
+        """Wishes a control of a camera to have a value."""
 
 
 class MonitorApp(App[None]):
@@ -62,6 +64,7 @@ class MonitorApp(App[None]):
         Binding("l", "log", "Log"),
         Binding("w", "viewers", "Viewers"),
         Binding("u", "addresses", "URLs"),
+        Binding("c", "controls", "Controls"),
         Binding("p,space", "pause", "Pause", key_display="p"),
         Binding("t", "next_theme", "Theme"),
         Binding("f", "filter", "Log level", show=False),
@@ -199,6 +202,10 @@ class MonitorApp(App[None]):
     def action_addresses(self) -> None:
         """Where the feed can be watched."""
         self.push_screen(AddressesDialog(self.session))
+
+    def action_controls(self) -> None:
+        """What can be set at the camera."""
+        self.push_screen(ControlsDialog(self.session, self.source.setter, self.source.set_control))
 
     def action_pause(self) -> None:
         """Holds the picture still; the figures go on coming."""

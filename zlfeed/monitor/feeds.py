@@ -11,7 +11,8 @@ from functools import partial
 import zlfeed
 from zlfeed.clock import monotonic_us
 from zlfeed.errors import StartError
-from zlfeed.model import CameraStatus, ClientMessage, Hello, Pong, ServerMessage
+from zlfeed.model import CameraStatus, ClientMessage, ControlResult, Hello, Pong, ServerMessage
+from zlfeed.monitor.controls import Key, Setter
 from zlfeed.monitor.health import Thresholds
 from zlfeed.monitor.snapshot import Snapshot
 from zlfeed.monitor.state import MonitorState
@@ -42,6 +43,7 @@ class Feeds:
             )
             for url in urls
         }
+        self.setter = Setter(self.send)
         self._refusals: list[str] = []
 
     async def run(self) -> None:
@@ -54,12 +56,18 @@ class Feeds:
     def snapshot(self) -> Snapshot:
         """Everything known, as of now."""
         now_us = monotonic_us()
+        self.setter.look(now_us / 1e6)
         clocks = {url: client.clock.estimate(now_us) for url, client in self._clients.items()}
         return self.state.snapshot(now_us / 1e6, time.time_ns() // 1000, clocks)
 
     def send(self, url: str, message: ClientMessage) -> bool:
         """Sends to one publisher; False when there is no connection to it."""
         return self._clients[url].send(message)
+
+    def set_control(self, key: Key, value: str) -> None:
+        """Wishes a control of a camera to have a value."""
+        self.setter.want(key, value, monotonic_us() / 1e6)
+        self.on_news()
 
     async def _follow(self, url: str, client: StatusClient) -> None:
         try:
@@ -72,6 +80,8 @@ class Feeds:
     def _on_message(self, url: str, message: ServerMessage) -> None:
         before = self._known(url, message)
         self.state.on_message(url, message, monotonic_us() / 1e6)
+        if isinstance(message, ControlResult):
+            self.setter.answered(url, message, monotonic_us() / 1e6)
         if not isinstance(message, Pong) and (before is None or self._known(url, message) != before):
             self.on_news()
 

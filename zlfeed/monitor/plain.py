@@ -171,7 +171,7 @@ def describe(view: CameraView) -> list[str]:
         lines += [f"  {plain(line).rstrip()}" for line in body]
         lines.append(f"  viewers  {len(status.viewers)}")
         lines += [f"    {plain(cards.viewer_line(viewer, 70, limits)).rstrip()}" for viewer in status.viewers]
-    lines += [f"  {plain(line).rstrip()}" for line in cards.watch(view)] if view.urls else []
+    lines += [f"  {plain(line).rstrip()}" for line in cards.watch(view, 200)] if view.urls else []
     return [line if glyphs.unicode else to_ascii(line) for line in lines]
 
 

@@ -127,11 +127,14 @@ def machine(view: CameraView, cells: int, limits: Thresholds, glyphs: Glyphs) ->
     ]
 
 
-def watch(view: CameraView) -> list[Line]:
-    """Where the feed can be watched."""
-    if not view.urls:
+def watch(view: CameraView, cells: int) -> list[Line]:
+    """Where the feed can be watched; where the kind has no room, the address alone."""
+    urls = {kind: url for kind, url in view.urls.items() if kind != "websocket"}
+    if not urls:
         return [(Span("no address known yet", "dim"),)]
-    return [field(kind, Span(url, "link"), label_cells=10) for kind, url in view.urls.items()]
+    room = max(map(len, urls)) + 2
+    named = all(room + len(url) <= cells for url in urls.values())
+    return [field(kind if named else "", Span(url, "link"), label_cells=room * named) for kind, url in urls.items()]
 
 
 def _card(title: str, right: Sequence[Span], body: Sequence[Line], cells: int, rows: int, glyphs: Glyphs) -> list[Line]:
@@ -143,7 +146,7 @@ def column(view: CameraView, cells: int, rows: int, limits: Thresholds, glyphs: 
     inner, status = cells - 4, view.status
     if status is None:
         return _card("status", [], [(Span("no status yet", "dim"),)], cells, rows, glyphs)
-    body, shape, links = machine(view, inner, limits, glyphs), picture(status, glyphs), watch(view)
+    body, shape, links = machine(view, inner, limits, glyphs), picture(status, glyphs), watch(view, inner)
     room = rows - len(body) - len(shape) - len(links) - 6
     lines = [
         *_card(

@@ -92,7 +92,7 @@ def stage_bar(status: CameraStatus, cells: int, glyphs: Glyphs) -> list[Line]:
         bar.append(_segment(part, room, style, index, glyphs))
         legend += [Span(glyphs.block if glyphs.unicode else f"{index + 1}", style)]
         legend += [Span(f" {part.name} ", "dim"), Span(fmt.ms(part.avg_ms), "strong"), Span("  ")]
-    legend.append(Span(f"= {fmt.ms(total)} ms", "dim"))
+    legend.append(Span(f"= {fmt.ms(total)} ms on average", "dim"))
     return [tuple(bar), fit(legend, cells)]
 
 

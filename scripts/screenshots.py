@@ -1,0 +1,121 @@
+"""Makes the README's pictures from a feed that really runs: docs/img/monitor*.svg and docs/img/window.png.
+
+    make screenshots                        # five minutes, so that the graphs are full
+    python scripts/screenshots.py --seconds 30
+
+A publisher with the test picture and two receivers run on this machine as their users run them; the monitor connects
+late and has their history at once. The window's picture wants Xvfb and ImageMagick's `import`; without them it is left
+as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from zlfeed.children import Command
+from zlfeed.monitor.app import MonitorApp
+from zlfeed.monitor.feeds import Feeds, hello
+from zlfeed.monitor.lines import UNICODE
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "img"
+PICTURES = {
+    "monitor": ((120, 40), "zlfeed-dark", ()),
+    "monitor-small": ((80, 24), "zlfeed-dark", ()),
+    "monitor-light": ((120, 40), "zlfeed-light", ()),
+    "monitor-viewers": ((100, 30), "zlfeed-dark", ("w",)),
+}
+READY_S = 30.0
+
+
+@contextlib.asynccontextmanager
+async def zlfeed(*arguments: str) -> AsyncIterator[Command]:
+    """One of our own commands."""
+    command = await Command.start(*arguments, hear=True)
+    try:
+        yield command
+    finally:
+        await command.stop()
+
+
+@contextlib.asynccontextmanager
+async def display() -> AsyncIterator[str | None]:
+    """The name of an X display of our own, or None where that cannot be."""
+    if shutil.which("Xvfb") is None or shutil.which("import") is None:
+        yield None
+        return
+    server = await asyncio.create_subprocess_exec(
+        "Xvfb", "-displayfd", "1", "-screen", "0", "960x720x24", "-nolisten", "tcp",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        assert server.stdout is not None
+        async with asyncio.timeout(READY_S):
+            number = (await server.stdout.readline()).decode().strip()
+        yield f":{number}"
+    finally:
+        server.terminate()
+        await server.wait()
+
+
+async def monitor_pictures(url: str) -> None:
+    """The monitor in every size, connected to `url`."""
+    for name, (size, theme, keys) in PICTURES.items():
+        app = MonitorApp(Feeds([url], hello(""), timeout_s=2.0))
+        app.session.glyphs = UNICODE
+        async with asyncio.timeout(READY_S), app.run_test(size=size) as pilot:
+            while not (app.session.camera and app.session.camera.status and app.session.camera.host.link.round_trip_ms):
+                await pilot.pause(0.1)
+            app.theme = theme
+            await pilot.press(*keys)
+            await pilot.pause(1.5)
+            picture = app.export_screenshot(title="zlfeed monitor")
+        (FOLDER / f"{name}.svg").write_text(picture, encoding="utf-8")
+        print(f"docs/img/{name}.svg")
+
+
+async def window_picture(name: str | None) -> None:
+    """What is on that display, cut to the window."""
+    if name is None:
+        print("docs/img/window.png is left as it is: that wants Xvfb and ImageMagick's import")
+        return
+    target = FOLDER / "window.png"
+    shot = await asyncio.create_subprocess_exec(
+        "import", "-display", name, "-window", "root", "-trim", "+repage", str(target)
+    )
+    code = await shot.wait()
+    print("docs/img/window.png" if code == 0 else f"import ended with code {code}")
+
+
+async def main() -> None:
+    """Runs everything, waits, takes the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=305.0, help="how long to gather history (default 305)")
+    seconds = parser.parse_args().seconds
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    ports = ("--host", "localhost", "--rtsp-port", "0", "--websocket-port", "0")
+    async with contextlib.AsyncExitStack() as stack:
+        publisher = await stack.enter_async_context(
+            zlfeed("publish", "--camera", "test", "--no-auth", *ports, "--json")
+        )
+        urls = (await publisher.line("ready", READY_S))["urls"]
+        where = (urls["rtsp"], "--status-url", urls["websocket"])
+        children = [publisher, await stack.enter_async_context(zlfeed("receive", *where, "--headless", "--json"))]
+        screen = await stack.enter_async_context(display())
+        if screen is not None:
+            os.environ["DISPLAY"] = screen
+            children.append(await stack.enter_async_context(zlfeed("receive", *where, "--display", "--json")))
+        drains = [asyncio.create_task(child.drain()) for child in children]
+        stack.callback(lambda: [task.cancel() for task in drains])
+        await asyncio.sleep(seconds)
+        await window_picture(screen)
+        await monitor_pictures(urls["websocket"])
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

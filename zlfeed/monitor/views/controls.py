@@ -1,0 +1,57 @@
+"""What can be set at a camera: one line a control."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zlfeed.model import Control
+from zlfeed.monitor import format as fmt
+from zlfeed.monitor.controls import share
+from zlfeed.monitor.lines import Glyphs, Line, Span, clip, columns, fit
+
+NAME_CELLS, VALUE_CELLS = 18, 16
+
+
+def slider_cells(cells: int) -> tuple[int, int]:
+    """Where a line's slider begins, and how long it is."""
+    return NAME_CELLS + 3, max(8, cells - NAME_CELLS - VALUE_CELLS - 5)
+
+
+def line(
+    control: Control, cells: int, glyphs: Glyphs, *, chosen: bool, pending: str | None, refusal: str | None
+) -> Line:
+    """Name, slider or choices, value; a value that is not confirmed yet is marked, a refusal says why."""
+    value = control.value if pending is None else pending
+    _, room = slider_cells(cells)
+    middle = fit(_middle(control, value, room, glyphs, live=pending is None), room)
+    unit = f" {control.unit}" if control.unit and value is not None else ""
+    shown = "" if control.kind == "action" else f"{fmt.UNKNOWN if value is None else value}{unit}"
+    state = Span(f"{shown}{glyphs.ellipsis}", "warn") if pending is not None else Span(shown, "strong")
+    pointer = Span(f"{glyphs.arrow} " if chosen else "  ", "accent")
+    if refusal is not None:
+        middle = (Span(clip(refusal, room), "bad"),)
+    name = (Span(control.name, "strong" if chosen else ""),)
+    return (pointer, *columns([name, middle, (state,)], [NAME_CELLS, room, VALUE_CELLS], gap=1))
+
+
+def _middle(control: Control, value: str | None, room: int, glyphs: Glyphs, *, live: bool) -> Sequence[Span]:
+    if control.kind == "action":
+        return [Span("[ Enter ]", "accent")]
+    if control.kind == "bool":
+        on = (value or "").lower() in ("on", "true", "1", "yes")
+        return [Span(f"{glyphs.good if on else glyphs.unknown} ", "accent" if on else "dim")]
+    if control.kind == "choice":
+        spans: list[Span] = []
+        for choice in control.choices:
+            spans += [Span(f" {choice} ", "tab-on" if choice == value else "dim"), Span(" ")]
+        return spans
+    at = share(control, value)
+    if at is None:
+        return []
+    knob = round(at * (room - 1))
+    style = "accent" if live else "warn"
+    return [
+        Span(glyphs.bar * knob, style),
+        Span(glyphs.good, style),
+        Span(glyphs.bar_rest * (room - 1 - knob), "faint"),
+    ]
