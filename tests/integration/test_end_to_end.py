@@ -96,6 +96,25 @@ def test_a_killed_ffmpeg_is_replaced_and_the_receiver_stays_connected() -> None:
     assert summary["frames"] > 30
 
 
+def test_a_running_publisher_has_no_textual_and_a_running_monitor_no_opencv_in_memory() -> None:
+    """A Pi pays for what it imports, in seconds and in megabytes."""
+    with publishing(env={"PYTHONPROFILEIMPORTTIME": "1"}) as publisher:
+        status = publisher.line("ready")["urls"]["websocket"]
+        with Running("monitor", status, "--once", "--json", env={"PYTHONPROFILEIMPORTTIME": "1"}) as monitor:
+            assert monitor.wait(30) == 0
+        assert publisher.end() == 130
+
+    assert "zlfeed.publisher.app" in imported(publisher)
+    assert imported(publisher) & {"textual"} == set()
+    assert "zlfeed.monitor.run" in imported(monitor)
+    assert imported(monitor) & {"textual", "cv2", "numpy"} == set()
+
+
+def imported(command: Running) -> set[str]:
+    """The modules that it and its children imported."""
+    return {line.rpartition("|")[2].strip() for line in command.words.splitlines() if line.startswith("import time:")}
+
+
 def running_ffmpeg(publisher: Running) -> psutil.Process:
     """The FFmpeg that encodes: of a warm spare and a busy one, the busy one."""
     encoders = [process for process in publisher.processes() if process.name() == "ffmpeg"]
