@@ -11,7 +11,10 @@ from contextlib import contextmanager
 
 import psutil
 
+from zlfeed import logs
 from zlfeed.errors import ExitCode
+
+log = logs.get(__name__)
 
 _CODES = {"SIGINT": ExitCode.SIGINT, "SIGTERM": ExitCode.SIGTERM, "SIGHUP": ExitCode.SIGTERM}
 
@@ -38,10 +41,6 @@ class Shutdown:
     def installed(self) -> Iterator[Shutdown]:
         """Catches the signals while inside."""
         loop = asyncio.get_running_loop()
-        names = ["SIGINT", "SIGTERM"]
-        # Without a terminal SIGHUP means "reload" to those who send it; it must not end the feed.
-        if hasattr(signal, "SIGHUP") and sys.stdin is not None and sys.stdin.isatty():
-            names.append("SIGHUP")
         if sys.platform == "win32":
             previous = [signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(self._on_signal, "SIGINT"))]
             try:
@@ -49,13 +48,20 @@ class Shutdown:
             finally:
                 signal.signal(signal.SIGINT, previous[0])
             return
-        for name in names:
-            loop.add_signal_handler(getattr(signal, name), self._on_signal, name)
+        has_terminal = sys.stdin is not None and sys.stdin.isatty()
+        for name in _CODES:
+            # Without a terminal SIGHUP means "reload" to those who send it; it must not end the feed.
+            ends = name != "SIGHUP" or has_terminal
+            loop.add_signal_handler(getattr(signal, name), self._on_signal if ends else _ignore, name)
         try:
             yield self
         finally:
-            for name in names:
+            for name in _CODES:
                 loop.remove_signal_handler(getattr(signal, name))
+
+
+def _ignore(name: str) -> None:
+    log.info("signal_ignored", name=name)
 
 
 def force(code: int) -> None:

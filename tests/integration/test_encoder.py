@@ -261,13 +261,13 @@ async def test_twenty_encoders_leave_no_process_no_file_and_no_thread_behind(pro
 
 
 async def test_the_encoder_we_use_by_default_is_there(program: Path) -> None:
-    await asyncio.to_thread(check_encoder, program, settings())
+    await check_encoder(program, settings())
 
 
 @pytest.mark.parametrize(("encoder", "words"), [("nosuch", "has no encoder nosuch"), ("h264", "has no encoder h264")])
 async def test_an_encoder_that_ffmpeg_lacks_is_named(program: Path, encoder: str, words: str) -> None:
     with pytest.raises(EncoderError, match=words) as caught:
-        await asyncio.to_thread(check_encoder, program, settings(encoder=encoder))
+        await check_encoder(program, settings(encoder=encoder))
     assert "--encoder" in str(caught.value)
 
 
@@ -275,7 +275,7 @@ async def test_an_encoder_that_ffmpeg_lacks_is_named(program: Path, encoder: str
 async def test_a_program_that_is_not_ffmpeg_is_named(fake: Callable[[str], Path], script: str) -> None:
     path = fake(script)
     with pytest.raises(EncoderError, match="is not FFmpeg") as caught:
-        await asyncio.to_thread(check_encoder, path, settings())
+        await check_encoder(path, settings())
     assert str(path) in str(caught.value)
     assert "--ffmpeg-path" in str(caught.value)
 
@@ -285,7 +285,7 @@ async def test_a_program_that_does_not_answer_is_given_up(
 ) -> None:
     monkeypatch.setattr(ffmpeg_module, "_LIST_TIMEOUT_S", 0.5)
     with pytest.raises(EncoderError, match="did not answer"):
-        await asyncio.to_thread(check_encoder, fake("exec sleep 60"), settings())
+        await check_encoder(fake("exec sleep 60"), settings())
     assert not children()
 
 

@@ -19,7 +19,7 @@ from zlfeed.net import is_loopback
 from zlfeed.publisher import target, urls
 from zlfeed.publisher.camera import CameraSpec, parse_camera
 from zlfeed.publisher.capture import CaptureSettings
-from zlfeed.publisher.ffmpeg import check_encoder, find_ffmpeg
+from zlfeed.publisher.ffmpeg import find_ffmpeg
 from zlfeed.publisher.front import DoorSettings, FrontDoor, choose
 from zlfeed.publisher.host_metrics import HostSample, HostSampler
 from zlfeed.publisher.pipeline import Pipeline, PipelineSettings
@@ -86,8 +86,6 @@ class Publisher:
             await self._status.start()
             self._pipelines = [self._pipeline(spec, ffmpeg) for spec in specs]
             self._pushes = self._make_pushes()
-            first = self._pipelines[0]
-            await asyncio.to_thread(check_encoder, ffmpeg, first.encoder_wish())
             async with asyncio.TaskGroup() as tasks:
                 # The two planes are supervised apart: whatever fails in the status plane, no frame is lost.
                 owned = [

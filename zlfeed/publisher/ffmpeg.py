@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -68,26 +69,28 @@ def find_ffmpeg(asked: Path | None) -> Path:
         ) from None
 
 
-def check_encoder(ffmpeg: Path, settings: EncoderSettings) -> None:
+async def check_encoder(ffmpeg: Path, settings: EncoderSettings) -> None:
     """Raises EncoderError when this FFmpeg cannot run or lacks the encoder."""
-    argv = [str(ffmpeg), "-hide_banner", "-h", f"encoder={settings.name}"]
     try:
-        done = subprocess.run(
-            argv,
-            check=False,
-            capture_output=True,
-            timeout=_LIST_TIMEOUT_S,
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired:
-        raise EncoderError(f"{ffmpeg} did not answer within {_LIST_TIMEOUT_S:.0f} s: is it FFmpeg?") from None
+        process = await asyncio.create_subprocess_exec(
+            str(ffmpeg), "-hide_banner", "-h", f"encoder={settings.name}",
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
     except OSError as error:
         raise EncoderError(f"{ffmpeg} cannot be run: {os.strerror(error.errno or 0)}") from None
-    if f"Encoder {settings.name} " not in done.stdout:
+    try:
+        async with asyncio.timeout(_LIST_TIMEOUT_S):
+            out, _ = await process.communicate()
+    except TimeoutError:
+        raise EncoderError(f"{ffmpeg} did not answer within {_LIST_TIMEOUT_S:g} s: is it FFmpeg?") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    text = out.decode("utf-8", "replace")
+    if f"Encoder {settings.name} " not in text:
         # FFmpeg answers with "Encoder another …", for a codec's name, or with "Codec '…' is not recognized".
-        known = any(word in done.stdout + done.stderr for word in ("Encoder ", "Codec '"))
+        known = any(word in text for word in ("Encoder ", "Codec '"))
         if not known:
             raise EncoderError(f"{ffmpeg} is not FFmpeg: name the program with --ffmpeg-path")
         cure = "choose another with --encoder, or another FFmpeg with --ffmpeg-path"

@@ -17,7 +17,7 @@ from zlfeed.publisher.camera import Opened
 from zlfeed.publisher.capture import Capture, CaptureSettings, FrameSink
 from zlfeed.publisher.encoder import EncodedFrame, Encoder
 from zlfeed.publisher.encoding import Encoding
-from zlfeed.publisher.ffmpeg import EncoderSettings
+from zlfeed.publisher.ffmpeg import EncoderSettings, check_encoder
 from zlfeed.rtsp.nal import CODECS
 from zlfeed.rtsp.stream import LiveStream
 
@@ -122,10 +122,6 @@ class Pipeline:
         self._capture_news.set()
         self._on_change()
 
-    def encoder_wish(self) -> EncoderSettings:
-        """What would be encoded if the camera gave 640×480: enough to ask whether FFmpeg can."""
-        return self._settings.encoder_for(640, 480, None)
-
     def _encoder_restarted(self, reason: str) -> None:
         self._encoder_restarts += 1
         self._on_event("warning", "encoder_restarted", f"camera {self.name}: {reason}; another took over")
@@ -133,6 +129,8 @@ class Pipeline:
 
     async def run(self) -> None:
         """Captures, encodes and publishes until cancelled. Raises CameraError or EncoderError when the start fails."""
+        # Whether FFmpeg has the encoder does not depend on what the camera will turn out to give.
+        await check_encoder(self._settings.ffmpeg, self._settings.encoder_for(640, 480, None))
         self._capture.start()
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from zlfeed import logs
 from zlfeed.model import CameraStatus, Event
 from zlfeed.publisher import hints
-from zlfeed.terminal import RenewingLine, has_colours
+from zlfeed.terminal import RenewingLine, has_colours, write
 from zlfeed.tokens import Token
+
+log = logs.get(__name__)
 
 
 class Report(Protocol):
@@ -100,13 +104,15 @@ class TextReport:
 
     def second(self, statuses: Sequence[CameraStatus]) -> None:
         if self._foot.live and statuses:
-            self._foot.show(line_parts(statuses))
+            with _undisturbed():
+                self._foot.show(line_parts(statuses))
 
     def event(self, event: Event) -> None:
         """Events are in the log, on stderr."""
 
     def summary(self, statuses: Sequence[CameraStatus]) -> None:
-        self._foot.show(())
+        with _undisturbed():
+            self._foot.show(())
         self._say([summary_words(status) for status in statuses])
 
     def _say(self, lines: Sequence[str]) -> None:
@@ -163,10 +169,19 @@ def number(value: float | None, digits: int = 0) -> str:
 
 
 def print_line(line: str) -> None:
-    """Prints to stdout at once. A reader that has gone is noticed once, and then stdout is nobody's."""
+    """Prints to stdout at once, as long as that can be written."""
+    with _undisturbed():
+        write(line + "\n")
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Whoever reads the lines is not the viewer: when they cannot be written any more, the feed goes on without."""
     try:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The feed goes on: whoever read the lines was not the viewer.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        yield
+    except OSError as error:
+        log.warning("stdout_gone", error=os.strerror(error.errno or 0))
+        # What is still in the buffer goes there too, or it would fail again at the end.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
