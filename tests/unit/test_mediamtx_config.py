@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -77,8 +78,7 @@ def test_an_ipv6_address_stands_in_brackets() -> None:
 
 @pytest.mark.parametrize("server", ["rtsp", "webrtc", "hls"])
 def test_a_server_without_a_port_is_off(server: str) -> None:
-    ports = Ports(**{"rtsp": 1, "webrtc": 2, "hls": 3, "api": 4, server: None})
-    found = made(ports=ports)
+    found = made(ports=replace(PORTS, **{server: None}))
     assert {name: found[name] for name in ("rtsp", "webrtc", "hls")} == {
         name: name != server for name in ("rtsp", "webrtc", "hls")
     }

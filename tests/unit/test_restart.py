@@ -36,10 +36,12 @@ def test_each_failure_waits_longer_until_the_budget_is_spent() -> None:
 
 def test_a_part_is_running_before_it_fails_and_backs_off_afterwards() -> None:
     part = restarts()
+    states: list[str] = [part.state]
     part.running(1.0)
-    assert part.state == "running"
+    states.append(part.state)
     part.failed(2.0, "")
-    assert part.state == "backing_off"
+    states.append(part.state)
+    assert states == ["starting", "running", "backing_off"]
 
 
 def test_health_gives_the_whole_budget_and_the_shortest_delay_back() -> None:
