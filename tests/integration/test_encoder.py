@@ -213,6 +213,22 @@ async def test_a_program_that_is_no_encoder_is_told_by_what_it_does(
     assert not children()
 
 
+@pytest.mark.parametrize(
+    ("codec", "encoder", "words"),
+    [("h264", "libx265", "--codec h265"), ("h265", "libx264", "--codec h264"), ("h264", "mpeg4", "--encoder")],
+)
+async def test_an_encoder_of_another_codec_is_told_from_its_output(
+    program: Path, codec: str, encoder: str, words: str
+) -> None:
+    async with running(program, settings(codec=codec, encoder=encoder)) as rig:
+        await rig.write()
+        said = await asyncio.wait_for(rig.encoder.wait(), LIMIT_S)
+        assert f"{encoder} is no {codec} encoder" in said
+        assert words in said
+        assert not await rig.write()
+    assert rig.frames == []
+
+
 async def test_ffmpeg_s_own_words_are_passed_on(program: Path) -> None:
     async with running(program, settings(encoder="nosuch")) as rig:
         await rig.write()

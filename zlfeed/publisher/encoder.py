@@ -29,6 +29,7 @@ log = logs.get(__name__)
 
 _PIPE_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
+_FOURCC = {"h264": b"H264", "h265": b"HEVC"}
 _MAX_PENDING = 120
 """Frames inside the encoder before it counts as stalled and gets no more."""
 _STOP_STEPS = ((signal.SIGINT, 0.5), (signal.SIGTERM, 0.5), (signal.SIGKILL, 2.0))
@@ -208,10 +209,23 @@ class Encoder:
         now = time.monotonic_ns()
         try:
             for packet in self._demuxer.feed(data):
-                self.stream = self._demuxer.stream
+                if self.stream is None:
+                    self.stream = self._demuxer.stream
+                    if reason := self._wrong_codec():
+                        self._finish(reason)
+                        return
                 self._packet(packet, now)
         except NutError as error:
             self._finish(f"its output cannot be understood: {error}")
+
+    def _wrong_codec(self) -> str | None:
+        """Why what comes is not what was asked for: an encoder of another codec, named with --encoder."""
+        assert self.stream is not None
+        if self.stream.fourcc == _FOURCC[self.settings.codec]:
+            return None
+        found = next((codec for codec, fourcc in _FOURCC.items() if fourcc == self.stream.fourcc), None)
+        cure = f"say --codec {found}, or " if found else ""
+        return f"{self.settings.name} is no {self.settings.codec} encoder: {cure}choose another with --encoder"
 
     def _packet(self, packet: Packet, now_ns: int) -> None:
         assert self.stream is not None
@@ -256,10 +270,12 @@ class Encoder:
         return self._error
 
     def _describe(self, code: int | None) -> str:
-        how = "closed its output" if code is None else exit_words(code)
-        reason = f"; {self._error}" if self._error else ""
+        if code is None:
+            how = f": {self._error}" if self._error else " closed its output"
+        else:
+            how = f" {exit_words(code)}" + (f"; {self._error}" if self._error else "")
         last = self._log_pipe.last_line()
-        return f"FFmpeg {how}{reason}" + (f": {last}" if last else "")
+        return f"FFmpeg{how}" + (f": {last}" if last else "")
 
     async def stop(self, *, force: bool = False) -> None:
         """Ends FFmpeg: end of input first, then signals (`force`: killed at once); reaped when this returns."""
