@@ -241,6 +241,10 @@ class Scripted:
         """Passes a wish on."""
         self.setter.want(key, value, NOW_S)
 
+    def acknowledge(self) -> None:
+        """The alerts have been seen."""
+        self.state.alerts.acknowledge()
+
     def answer(self, ok: bool = True, value: str | None = None, text: str = "") -> None:
         """The publisher answers the last request."""
         asked = self.sent[-1]

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -27,7 +28,7 @@ from tests.tui.scenes import (
     welcome,
 )
 from zlfeed.errors import StartError
-from zlfeed.model import Event
+from zlfeed.model import CameraInfo, Event
 from zlfeed.monitor.app import MonitorApp
 from zlfeed.monitor.lines import ASCII
 from zlfeed.monitor.screens.camera import CameraScreen
@@ -239,6 +240,41 @@ async def test_addresses_can_be_copied_by_key_and_mouse() -> None:
         assert "copied http" in text(app)
 
 
+def scan(app: MonitorApp) -> str:
+    """What a phone would read from the screen."""
+    cv2 = pytest.importorskip("cv2")
+    ground = app.session.palette.style("code").bgcolor
+    rows = []
+    for strip in app.screen._compositor.render_strips():
+        if code := "".join(s.text for s in strip if s.style and s.style.bgcolor == ground):
+            rows.append([char in "█▀" for char in code])
+            rows.append([char in "█▄" for char in code])
+    picture = np.where(np.pad(np.array(rows), 4), 0, 255).astype(np.uint8)
+    picture = cv2.resize(picture, None, fx=8, fy=8, interpolation=cv2.INTER_NEAREST)
+    return str(cv2.QRCodeDetector().detectAndDecode(picture)[0])
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_an_address_can_be_scanned(size: tuple[int, int]) -> None:
+    async with running(size=size) as (app, pilot):
+        await pilot.press("u", "down", "r")
+        await shows(app, pilot, "r back")
+        async with asyncio.timeout(20):
+            while scan(app) != "http://192.168.1.7:8889/front":
+                await pilot.pause(0.05)
+        await pilot.press("r")
+        await shows(app, pilot, "Enter copies")
+
+
+async def test_an_address_that_is_too_long_to_scan_is_said_so() -> None:
+    state = healthy()
+    long = CameraInfo("front", {"rtsp": "rtsp://" + "x" * 120})
+    state.on_message(URL, replace(welcome(), cameras=(long,)), NOW_S)
+    async with running(Scripted(state)) as (app, pilot):
+        await pilot.press("u", "r")
+        await shows(app, pilot, "too long for a QR code")
+
+
 async def test_all_viewers_are_listed_with_what_they_report() -> None:
     state = healthy()
     state.on_message(URL, status(viewers=tuple(viewer(n, p50=4.0 + n) for n in range(1, 6))), NOW_S)
@@ -408,3 +444,25 @@ async def test_a_duration_ends_it() -> None:
         while app.is_running:
             await pilot.pause(0.05)
     assert app.return_code == 0
+
+
+async def test_alerts_are_counted_until_they_are_seen_and_ring_when_asked() -> None:
+    state = troubled()
+    source = Scripted(state)
+    hot = state.hosts[URL].cameras["front"].status
+    assert hot is not None
+    async with running(source) as (app, pilot):
+        rung = []
+        app.bell = lambda: rung.append(True)  # type: ignore[method-assign]
+        await pilot.press("b")
+        for after in (1.0, 2.0, 4.0, 5.0):
+            source.after_s = after
+            state.on_message(URL, hot, NOW_S + after)
+            app.refresh_figures()
+        await pilot.pause()
+        assert rung == [True]
+        assert "5 alerts" in text(app)
+        await pilot.press("a")
+        await pilot.pause()
+        assert "5 seen" in text(app)
+        assert "alert_raised" in {entry.code for entry in app.session.snapshot.log}

@@ -19,7 +19,7 @@ from textual.theme import Theme
 
 from zlfeed.errors import ExitCode, StartError
 from zlfeed.monitor.controls import Key, Setter
-from zlfeed.monitor.lines import glyphs_for
+from zlfeed.monitor.lines import clean, glyphs_for
 from zlfeed.monitor.screens.base import Dialog, View
 from zlfeed.monitor.screens.camera import CameraScreen
 from zlfeed.monitor.screens.controls import ControlsDialog
@@ -50,6 +50,9 @@ class Source(Protocol):
     def set_control(self, key: Key, value: str) -> None:
         """Wishes a control of a camera to have a value."""
 
+    def acknowledge(self) -> None:
+        """The alerts have been seen."""
+
 
 class MonitorApp(App[None]):
     """One session: the screens' stack, the timer, the connection's task, signals."""
@@ -67,6 +70,8 @@ class MonitorApp(App[None]):
         Binding("c", "controls", "Controls"),
         Binding("p,space", "pause", "Pause", key_display="p"),
         Binding("t", "next_theme", "Theme"),
+        Binding("a", "acknowledge", "Alerts seen", show=False),
+        Binding("b", "ringing", "Bell and notification on alerts, on or off", show=False),
         Binding("f", "filter", "Log level", show=False),
         Binding("slash", "find", "Find in the log", show=False, key_display="/"),
         Binding("e", "export", "Export the log to a file", show=False),
@@ -84,6 +89,7 @@ class MonitorApp(App[None]):
         self.session = Session(readonly=readonly)
         self.failure: StartError | None = None
         self._looking = False
+        self._last_alert = 0
         if self.no_color:
             # Textual answers NO_COLOR with greys; those are colours too.
             self._filters = [NoColor() if isinstance(f, Monochrome) else f for f in self._filters]
@@ -131,12 +137,26 @@ class MonitorApp(App[None]):
 
     def refresh_figures(self) -> None:
         """Takes a new snapshot, unless paused, and draws it."""
+        snapshot = self.source.snapshot()
+        self._ring(snapshot)
         if not self.session.paused:
             first = not self.session.snapshot.cameras
-            self.session.snapshot = self.source.snapshot()
+            self.session.snapshot = snapshot
             if first and len(self.session.snapshot.hosts) > 1 and isinstance(self.screen, CameraScreen):
                 self.push_screen(OverviewScreen(self.session))
         self.redraw()
+
+    def _ring(self, snapshot: Snapshot) -> None:
+        """Tells of alerts that were raised since the last look: the terminal's bell and notification (OSC 9)."""
+        new = [alert for alert in snapshot.alerts if alert.id > self._last_alert]
+        self._last_alert = max([self._last_alert, *(alert.id for alert in new)])
+        ringing = [alert for alert in new if alert.rings]
+        if not (ringing and self.session.bell):
+            return
+        self.bell()
+        if self._driver is not None and not self.is_headless:
+            text = clean("; ".join(f"{alert.subject[1]}: {alert.text}" for alert in ringing))
+            self._driver.write(f"\x1b]9;zlfeed: {text}\x07")
 
     def _look_soon(self) -> None:
         """Looks once for all the news of this moment."""
@@ -216,6 +236,16 @@ class MonitorApp(App[None]):
         """Dark, light, high contrast."""
         names = [theme.name for theme in THEMES]
         self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+
+    def action_acknowledge(self) -> None:
+        """The alerts have been seen."""
+        self.source.acknowledge()
+        self.refresh_figures()
+
+    def action_ringing(self) -> None:
+        """Whether new alerts ring."""
+        self.session.bell = not self.session.bell
+        self.notify("New alerts ring and notify." if self.session.bell else "New alerts are silent.", timeout=3)
 
     def action_filter(self) -> None:
         """Info, warnings, errors."""

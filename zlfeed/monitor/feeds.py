@@ -69,6 +69,10 @@ class Feeds:
         self.setter.want(key, value, monotonic_us() / 1e6)
         self.on_news()
 
+    def acknowledge(self) -> None:
+        """The alerts have been seen."""
+        self.state.alerts.acknowledge()
+
     async def _follow(self, url: str, client: StatusClient) -> None:
         try:
             await client.run()

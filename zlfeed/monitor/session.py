@@ -30,6 +30,7 @@ class Session:
     chosen: tuple[str, str] | None = None
     paused: bool = False
     readonly: bool = False
+    bell: bool = False
     sort: int = 0
     filter: Filter = field(default_factory=Filter)
     limits: Thresholds = field(default_factory=Thresholds)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from zlfeed.model import CameraStatus, Control
+from zlfeed.monitor.alerts import Alert
 from zlfeed.monitor.health import Health
 
 
@@ -100,7 +101,10 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that the screens show. `log` is oldest first; `log_total` counts entries that fell out as well."""
+    """Everything that the screens show. `log` is oldest first; `log_total` counts entries that fell out as well.
+
+    `alerts` are the raised ones, the oldest first.
+    """
 
     now_s: float = 0.0
     time_us: int = 0
@@ -108,6 +112,7 @@ class Snapshot:
     cameras: tuple[CameraView, ...] = ()
     log: tuple[LogEntry, ...] = ()
     log_total: int = 0
+    alerts: tuple[Alert, ...] = ()
 
     def camera(self, key: tuple[str, str] | None) -> CameraView | None:
         """The camera of that key, else the first, else None."""

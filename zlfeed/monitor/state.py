@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zlfeed.model import CameraInfo, CameraStatus, ControlResult, Event, HistoryPoint, ServerMessage, Welcome
-from zlfeed.monitor.health import Thresholds, assess
+from zlfeed.monitor.alerts import Alert, AlertBook
+from zlfeed.monitor.health import BAD, Thresholds, assess
 from zlfeed.monitor.snapshot import CameraView, HostView, LinkView, LogEntry, Sample, Snapshot
 
 if TYPE_CHECKING:
@@ -191,6 +192,7 @@ class MonitorState:
     def __init__(self, urls: Sequence[str], limits: Thresholds | None = None) -> None:
         self.hosts = {url: HostState(url) for url in urls}
         self.limits = limits or Thresholds()
+        self.alerts = AlertBook()
         self._log: deque[LogEntry] = deque(maxlen=LOG_LIMIT)
         self._log_total = 0
         self._frozen_log: tuple[LogEntry, ...] = ()
@@ -233,21 +235,32 @@ class MonitorState:
         self._frozen_log = ()
 
     def snapshot(self, now_s: float, time_us: int, clocks: dict[str, Estimate | None] | None = None) -> Snapshot:
-        """Everything as it is shown at `now_s`, when our wall clock says `time_us`."""
+        """Everything as it is shown at `now_s`, when our wall clock says `time_us`; also looks after the alerts."""
         clocks = clocks or {}
+        views = [(state, state.view(now_s, time_us, clocks.get(url))) for url, state in self.hosts.items()]
+        cameras = [camera.view(host, now_s, self.limits) for state, host in views for camera in state.cameras.values()]
+        raised, cleared = self.alerts.update([(camera.key, camera.health.reasons) for camera in cameras], now_s)
+        for alert in raised:
+            self._note_alert(alert, "alert_raised", "error" if alert.level == BAD else "warning", alert.text, time_us)
+        for alert in cleared:
+            self._note_alert(alert, "alert_cleared", "info", f"over: {alert.text}", time_us)
         if not self._frozen_log:
             self._frozen_log = tuple(self._log)
-        hosts = [(state, state.view(now_s, time_us, clocks.get(url))) for url, state in self.hosts.items()]
         return Snapshot(
             now_s=now_s,
             time_us=time_us,
-            hosts=tuple(view for _, view in hosts),
-            cameras=tuple(
-                camera.view(view, now_s, self.limits) for state, view in hosts for camera in state.cameras.values()
-            ),
+            hosts=tuple(host for _, host in views),
+            cameras=tuple(cameras),
             log=self._frozen_log,
             log_total=self._log_total,
+            alerts=self.alerts.active,
         )
+
+    def _note_alert(self, alert: Alert, code: str, level: str, text: str, time_us: int) -> None:
+        if alert.code == "no_contact":
+            return  # the link's own entries say so already
+        url, camera = alert.subject
+        self.note(LogEntry(time_us, level, code, text, camera, self.hosts[url].name))
 
 
 def _entry(event: Event, host: str) -> LogEntry:

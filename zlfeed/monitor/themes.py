@@ -107,6 +107,8 @@ class Palette:
         if back or ("@" in front and not front.startswith("on-")):
             behind = self._shade(back).rich_color if back else None
             return Style(color=self._shade(front).rich_color, bgcolor=behind)
+        if role == "code":
+            return Style(reverse=True) if self._mono else Style(color="#000000", bgcolor="#ffffff")
         if ground := self._ground(role):
             if self._mono:
                 return Style(

@@ -11,10 +11,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 
 from zlfeed.monitor import format as fmt
+from zlfeed.monitor import qr
 from zlfeed.monitor.lines import Line, Span, framed
 from zlfeed.monitor.screens.base import Dialog
 from zlfeed.monitor.session import Session
-from zlfeed.monitor.views import cards
+from zlfeed.monitor.views import cards, code
 from zlfeed.monitor.widgets.canvas import Canvas
 
 
@@ -52,18 +53,27 @@ class AddressesDialog(Dialog):
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("down,j", "move(1)", "Down", show=False),
         Binding("enter,y", "copy", "Copy", show=False),
+        Binding("r", "code", "QR code", show=False),
     ]
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._cursor = 0
-        self._copied = ""
+        self._said = ""
+        self._code: qr.Modules | None = None
 
     def compose(self) -> ComposeResult:
         """One canvas in a box of the right height."""
-        with Container(classes="dialog wide") as box:
-            box.styles.height = len(self._urls()) + 5
+        with Container(classes="dialog wide"):
             yield Canvas(self.session, self._draw)
+
+    def on_mount(self) -> None:
+        """The box fits what is in it."""
+        self._fit()
+
+    def _fit(self) -> None:
+        rows = code.size(self._code, self.session.glyphs)[1] + 3 if self._code else len(self._urls()) + 4
+        self.query_one(".dialog").styles.height = rows
 
     def _urls(self) -> list[tuple[str, str]]:
         camera = self.session.camera
@@ -71,14 +81,20 @@ class AddressesDialog(Dialog):
 
     def _draw(self, cells: int, rows: int) -> list[Line]:
         glyphs = self.session.glyphs
+        if self._code:
+            url = self._urls()[min(self._cursor, len(self._urls()) - 1)][1]
+            margin = Span(" " * max(0, (cells - 4 - code.size(self._code, glyphs)[0]) // 2))
+            body: list[Line] = [(margin, *line) for line in code.lines(self._code, glyphs)]
+            return framed(
+                [Span("scan", "title")], [Span("r back", "dim")], [*body, (Span(url, "link"),)], cells, rows, glyphs
+            )
         lines: list[Line] = []
         for index, (kind, url) in enumerate(self._urls()):
             pointer = glyphs.arrow if index == self._cursor else " "
             lines.append((Span(f"{pointer} ", "accent"), Span(kind.ljust(10), "dim"), Span(url, "link")))
         if not lines:
             lines = [(Span("no address is known yet", "dim"),)]
-        said = f"copied {self._copied}" if self._copied else "Enter copies"
-        lines += [(), (Span(said, "good" if self._copied else "dim"),)]
+        lines += [(), (Span(self._said or "Enter copies, r shows a QR code", "good" if self._said else "dim"),)]
         return framed([Span("watch at", "title")], [Span("Esc", "dim")], lines, cells, rows, glyphs)
 
     def action_move(self, by: int) -> None:
@@ -90,13 +106,30 @@ class AddressesDialog(Dialog):
         """Copies the address under the cursor."""
         urls = self._urls()
         if urls:
-            self._copied = urls[min(self._cursor, len(urls) - 1)][1]
-            self.app.copy_to_clipboard(self._copied)
+            url = urls[min(self._cursor, len(urls) - 1)][1]
+            self.app.copy_to_clipboard(url)
+            self._said = f"copied {url}"
         self.show()
+
+    def action_code(self) -> None:
+        """The address under the cursor for a phone's camera, or back from it."""
+        urls = self._urls()
+        if self._code or not urls:
+            self._code = None
+        else:
+            self._code = qr.encode(urls[min(self._cursor, len(urls) - 1)][1])
+            room = self.app.size
+            if self._code is None:
+                self._said = "this address is too long for a QR code here"
+            elif (needed := code.size(self._code, self.session.glyphs))[1] + 3 > room.height or needed[0] > room.width:
+                self._code = None
+                self._said = f"the QR code needs {needed[1] + 3} rows"
+        self._fit()
+        self.call_after_refresh(self.show)
 
     def on_click(self, event: events.Click) -> None:
         """A click on an address copies it."""
-        if isinstance(event.widget, Canvas) and 0 <= event.y - 1 < len(self._urls()):
+        if not self._code and isinstance(event.widget, Canvas) and 0 <= event.y - 1 < len(self._urls()):
             self._cursor = event.y - 1
             self.action_copy()
 

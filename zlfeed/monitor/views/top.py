@@ -40,6 +40,11 @@ def header(
     if not many_hosts and snapshot.hosts and text_width("".join(s.text for s in left)) < cells - 40:
         left.append(Span(f"  {snapshot.hosts[0].name}", "dim"))
     right: list[Span] = []
+    fresh = sum(not alert.acknowledged for alert in snapshot.alerts)
+    if fresh:
+        right += [Span(f" {glyphs.bad} {fresh} alert{'s' * (fresh != 1)} ", "badge-bad"), Span("  ")]
+    elif snapshot.alerts:
+        right += [Span(f"{len(snapshot.alerts)} seen", "dim"), Span("  ")]
     if paused:
         right += [Span(" paused ", "badge-warn"), Span("  ")]
     if current is not None and here:
