@@ -29,6 +29,8 @@ Topology = Literal["embedded", "beside", "classic"]
 TRIAL_S = 60.0
 """How long MediaMTX must hold on spare ports before it gets the public port back."""
 RETRY_S = 60.0
+PATIENCE_S = 2.0
+"""Classic: how long MediaMTX has for a restart before the relay stands in."""
 _BESIDE_S = 3.0
 """How long the first "ready" waits for MediaMTX's URLs."""
 
@@ -93,7 +95,9 @@ class FrontDoor:
         self._fallback = False
         self._ports = Ports(None, None, None, 0)
         self._api_password = secrets.token_urlsafe(16)
-        self.mediamtx = self._make(lambda: self._ports, on_event) if settings.program else None
+        # Beside the relay it may take its time; before it, viewers have nothing until the relay stands in.
+        patience_s = PATIENCE_S if settings.topology == "classic" else None
+        self.mediamtx = self._make(lambda: self._ports, on_event, patience_s) if settings.program else None
 
     # ------------------------------------------------------------ what is shown
 
@@ -169,7 +173,7 @@ class FrontDoor:
     def _web_hosts(self) -> Sequence[str]:
         return self._settings.hosts if self._web_is_public() else LOOPBACK
 
-    def _make(self, ports: Callable[[], Ports], on_event: EventSink) -> MediaMtx:
+    def _make(self, ports: Callable[[], Ports], on_event: EventSink, patience_s: float | None = None) -> MediaMtx:
         assert self._settings.program is not None
         return MediaMtx(
             self._settings.program.path,
@@ -177,6 +181,7 @@ class FrontDoor:
             feeding=self._feeding,
             on_event=on_event,
             on_change=self._on_change,
+            patience_s=patience_s,
         )
 
     def _mediamtx_settings(self, ports: Ports) -> MediaMtxSettings:
@@ -232,8 +237,7 @@ class FrontDoor:
                 closed = time.monotonic()
                 self._relay.public.close()
                 self._fallback = False
-            self.mediamtx.restarts.reset()
-            self.mediamtx.down_since = closed
+            self.mediamtx.begin_anew(down_since=closed)
             self._on_event("info", "mediamtx_back", f"MediaMTX gets port {self._rtsp_port} back")
 
     async def _stand_in(self) -> None:
@@ -264,10 +268,12 @@ class FrontDoor:
         try:
             while not asked.done():
                 trial = asyncio.create_task(self._trial())
-                await asyncio.wait((asked, trial), return_when=asyncio.FIRST_COMPLETED)
-                held = trial.done() and trial.result()
-                trial.cancel()
-                await asyncio.gather(trial, return_exceptions=True)
+                try:
+                    await asyncio.wait((asked, trial), return_when=asyncio.FIRST_COMPLETED)
+                    held = trial.done() and trial.result()
+                finally:
+                    trial.cancel()
+                    await asyncio.gather(trial, return_exceptions=True)
                 if held:
                     return
                 if not asked.done():

@@ -74,8 +74,14 @@ class Api:
 
     async def paths(self) -> dict[str, PathState]:
         """The state of every path."""
+        try:
+            return await self._paths()
+        except (AttributeError, TypeError, ValueError):
+            raise ApiError("an answer of another shape") from None
+
+    async def _paths(self) -> dict[str, PathState]:
         listed = await self.get("/v3/paths/list")
-        items = [item for item in listed.get("items") or [] if isinstance(item, dict)]
+        items = listed.get("items") or []
         kinds = {r.get("type") for item in items for r in item.get("readers") or []} & set(_LISTS)
         details: dict[str, Mapping[str, Any]] = {}
         for kind in kinds:

@@ -32,9 +32,13 @@ class MediaMtxProcess:
     @classmethod
     async def start(cls, program: Path, settings: MediaMtxSettings) -> MediaMtxProcess:
         """Starts the program. Raises StartError."""
-        folder = tempfile.TemporaryDirectory(prefix="zlfeed-mediamtx-")  # a folder of 0700
-        log = LogPipe("mediamtx")
         try:
+            log = LogPipe("mediamtx")
+        except OSError as error:
+            raise StartError(f"{program} cannot be started: {os.strerror(error.errno or 0)}") from None
+        folder = None
+        try:
+            folder = tempfile.TemporaryDirectory(prefix="zlfeed-mediamtx-")  # a folder of 0700
             file = Path(folder.name) / "mediamtx.yml"
             _write_private(file, config.text(settings))
             process = await asyncio.create_subprocess_exec(
@@ -47,7 +51,8 @@ class MediaMtxProcess:
                 start_new_session=True,
             )
         except OSError as error:
-            folder.cleanup()
+            if folder is not None:
+                folder.cleanup()
             raise StartError(f"{program} cannot be started: {os.strerror(error.errno or 0)}") from None
         finally:
             log.started()
@@ -58,14 +63,22 @@ class MediaMtxProcess:
         """The process id."""
         return self._process.pid
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.returncode is None
+
     async def wait(self) -> str:
         """Waits until it has ended, and says how: exit code or signal, and its last words."""
         code = await self._process.wait()
-        return f"MediaMTX {exit_words(code)}" + self._words()
+        await asyncio.to_thread(self._log.close)  # its last words may still be in the pipe
+        return f"MediaMTX {exit_words(code)}" + self._words(code)
 
-    def _words(self) -> str:
+    def _words(self, code: int) -> str:
         lines = self._log.lines()
-        told = [line for line in lines if " ERR " in line or " FAT" in line or "panic" in line] or lines
+        told = [line for line in lines if " ERR " in line or " FAT" in line or "panic" in line]
+        if code > 0 and not told:
+            told = lines  # it ended by itself: its last line may say why
         return f": {told[-1]}" if told else ""
 
     def log_lines(self) -> list[str]:

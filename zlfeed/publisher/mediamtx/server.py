@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,19 +40,33 @@ class MediaMtx:
         feeding: Callable[[], int],
         on_event: EventSink,
         on_change: Callable[[], None],
+        patience_s: float | None = None,
     ) -> None:
-        """`feeding` gives the frames sent to it so far: while they advance, its bytes must."""
+        """`feeding` gives the frames sent to it so far: while they advance, its bytes must.
+
+        `patience_s`: one that has served is given up when it was missed for so long (or twice as long as its first
+        start took), whatever its budget.
+        """
         self.paths: dict[str, PathState] = {}
         self.ready = False
         self.ready_since = 0.0
         self.down_since = time.monotonic()
         self.restarts = Restarts(budget=BUDGET, delays=lambda: backoff(first=0.1, factor=1.5))
         self.pid: int | None = None
+        self._patience_s = patience_s
+        self._first_start_s: float | None = None
+        self._missed_since = math.inf
+        self._well_at = 0.0
         self._program = program
         self._settings = settings
         self._feeding = feeding
         self._on_event = on_event
         self._on_change = on_change
+
+    def begin_anew(self, down_since: float) -> None:
+        """It gets its port back, which has been closed since then, with a full budget."""
+        self.restarts.reset()
+        self._no_longer(down_since)
 
     async def run(self) -> None:
         """Keeps it running until cancelled; returns when it is given up."""
@@ -59,9 +74,11 @@ class MediaMtx:
             self.restarts.starting()
             self._on_change()
             reason = await self._once()
-            delay = self.restarts.failed(time.monotonic(), reason)
-            if delay is None:
-                self._on_event("error", "mediamtx_given_up", f"{reason}; {BUDGET} failures within a minute, given up")
+            now = time.monotonic()
+            delay = self.restarts.failed(now, reason)
+            if delay is None or self._out_of_patience(now):
+                why = f"{BUDGET} failures within a minute" if delay is None else "it was missed for too long"
+                self._on_event("error", "mediamtx_given_up", f"{reason}; {why}, given up")
                 self._on_change()
                 return
             self._on_event("warning", "mediamtx_restarted", f"{reason}; started again in {delay:.1f} s")
@@ -79,11 +96,11 @@ class MediaMtx:
         hangs = False
         try:
             reason = await self._watch(process, Api(settings.ports.api, settings.api_password, API_TIMEOUT_S))
-            hangs = True
+            hangs = process.runs
             return reason
         finally:
             if self.ready:
-                self.down_since = time.monotonic()
+                self._no_longer(self._well_at if hangs else time.monotonic())
             self.ready = False
             self.pid = None
             self.paths = {}
@@ -96,10 +113,12 @@ class MediaMtx:
         ended = asyncio.ensure_future(process.wait())
         try:
             while True:
-                await asyncio.wait((ended,), timeout=POLL_S if self.ready else POLL_S / 5)
+                await asyncio.wait((ended,), timeout=POLL_S if self.ready and not misses else POLL_S / 5)
                 now = time.monotonic()
                 if ended.done():
                     return ended.result()
+                if self._out_of_patience(now):
+                    return "MediaMTX is running, and does not serve"
                 try:
                     self.paths = await api.paths()
                     misses = 0
@@ -112,14 +131,23 @@ class MediaMtx:
                 feeding = self._feeding()
                 if total != received or feeding == fed:
                     received, fed, progressed = total, feeding, now
+                    self._well_at = now
                 elif now - progressed > PROGRESS_S:
                     return f"MediaMTX is stuck: it received nothing for {PROGRESS_S:g} s while frames were sent"
-                self._serves(now)
+                self._serves(now, started)
         finally:
             ended.cancel()
             await asyncio.gather(ended, return_exceptions=True)
 
-    def _serves(self, now: float) -> None:
+    def _out_of_patience(self, now: float) -> bool:
+        if self._patience_s is None or self._first_start_s is None:
+            return False
+        return now - self._missed_since > max(self._patience_s, 2 * self._first_start_s)
+
+    def _no_longer(self, since: float) -> None:
+        self.down_since, self._missed_since = since, time.monotonic()
+
+    def _serves(self, now: float, started: float) -> None:
         ready = bool(self.paths) and any(path.ready for path in self.paths.values())
         if ready:
             self.restarts.running(now)
@@ -127,8 +155,11 @@ class MediaMtx:
             self.ready = ready
             if ready:
                 self.ready_since = now
+                self._missed_since = math.inf
+                if self._first_start_s is None:
+                    self._first_start_s = now - started
                 gap = (now - self.down_since) * 1000
                 self._on_event("info", "mediamtx_ready", f"MediaMTX serves, after {gap:.0f} ms without it")
             else:
-                self.down_since = now
+                self._no_longer(now)
             self._on_change()
