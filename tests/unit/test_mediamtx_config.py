@@ -76,9 +76,12 @@ def test_an_ipv6_address_stands_in_brackets() -> None:
     assert made(host="fd00::2")["rtspAddress"] == "[fd00::2]:8555"
 
 
-@pytest.mark.parametrize("server", ["rtsp", "webrtc", "hls"])
-def test_a_server_without_a_port_is_off(server: str) -> None:
-    found = made(ports=replace(PORTS, **{server: None}))
+@pytest.mark.parametrize(
+    ("server", "ports"),
+    [("rtsp", replace(PORTS, rtsp=None)), ("webrtc", replace(PORTS, webrtc=None)), ("hls", replace(PORTS, hls=None))],
+)
+def test_a_server_without_a_port_is_off(server: str, ports: Ports) -> None:
+    found = made(ports=ports)
     assert {name: found[name] for name in ("rtsp", "webrtc", "hls")} == {
         name: name != server for name in ("rtsp", "webrtc", "hls")
     }
