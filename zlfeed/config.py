@@ -135,7 +135,7 @@ class Settings(BaseSettings):
     fps: Annotated[float, Field(ge=0.1, le=240)] | None = None
     bitrate: Bitrate = 800_000
     gop: Gop = None
-    codec: Literal["h264", "h265"] = "h264"
+    codec: Literal["h264", "h265", "av1"] = "h264"
     encoder: str = "auto"
     server: Server = "auto"
     ffmpeg_path: Path | None = None

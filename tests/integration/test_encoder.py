@@ -20,7 +20,8 @@ from zlfeed.publisher import ffmpeg as ffmpeg_module
 from zlfeed.publisher.camera import FrameInfo
 from zlfeed.publisher.encoder import EncodedFrame, Encoder
 from zlfeed.publisher.ffmpeg import EncoderSettings, check_encoder, find_ffmpeg
-from zlfeed.rtsp.nal import CODECS, split
+from zlfeed.rtsp.codecs import CODECS
+from zlfeed.rtsp.nal import split
 
 pytestmark = pytest.mark.timeout(60)
 LIMIT_S = 20.0

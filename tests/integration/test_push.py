@@ -16,8 +16,8 @@ from zlfeed.errors import StartError
 from zlfeed.publisher.push import Push
 from zlfeed.publisher.target import Target, parse
 from zlfeed.rtsp import recorder
+from zlfeed.rtsp.codecs import CODECS
 from zlfeed.rtsp.messages import Interleaved, Parser, Request, Response
-from zlfeed.rtsp.nal import CODECS
 from zlfeed.rtsp.stream import LiveStream
 
 LIMIT_S = 20.0

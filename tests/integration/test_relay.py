@@ -20,7 +20,7 @@ from zlfeed.model import Viewer
 from zlfeed.net import LOOPBACK
 from zlfeed.rtsp import server, tcp_reader
 from zlfeed.rtsp.auth import Credentials
-from zlfeed.rtsp.nal import CODECS
+from zlfeed.rtsp.codecs import CODECS
 from zlfeed.rtsp.rtp import CLOCK_RATE
 from zlfeed.rtsp.server import Relay
 from zlfeed.rtsp.stream import LiveStream

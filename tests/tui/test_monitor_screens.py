@@ -466,3 +466,36 @@ async def test_alerts_are_counted_until_they_are_seen_and_ring_when_asked() -> N
         await pilot.pause()
         assert "5 seen" in text(app)
         assert "alert_raised" in {entry.code for entry in app.session.snapshot.log}
+
+
+async def test_a_publisher_that_refuses_is_told_of_beside_others() -> None:
+    state = many()
+    state.on_refused("ws://door:9000/", "door:9000 refuses the token", NOW_US)
+    async with running(Scripted(state)) as (app, _):
+        shown = text(app)
+    assert "no contact with drone · and 1 more" in shown
+    assert "refused" in shown
+
+
+class Broken(Scripted):
+    """A source with a bug."""
+
+    async def run(self) -> None:
+        """Breaks."""
+        raise RuntimeError("a bug")
+
+
+async def test_a_bug_is_not_hidden() -> None:
+    app = MonitorApp(Broken(healthy()))
+    with pytest.raises(Exception, match="a bug"):
+        async with app.run_test() as pilot:
+            await pilot.pause(1.0)
+    assert app.return_code == 1
+
+
+async def test_the_command_palette_opens_and_closes() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("ctrl+p")
+        await shows(app, pilot, "Search")
+        await pilot.press("escape")
+        await shows(app, pilot, "healthy")

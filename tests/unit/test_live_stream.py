@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from tests.support.depacketize import Depacketizer, Picture, parse_rtp
-from zlfeed.rtsp.nal import CODECS
+from zlfeed.rtsp.codecs import CODECS
 from zlfeed.rtsp.rtp import AccessUnit
 from zlfeed.rtsp.stream import BURST_MAX_BYTES, LiveStream
 

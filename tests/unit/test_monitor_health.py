@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.tui.scenes import status, viewer
 from zlfeed.model import Latency
-from zlfeed.monitor.health import Limit, assess
+from zlfeed.monitor.health import Limit, Thresholds, assess
 
 
 @pytest.mark.parametrize(
@@ -91,3 +92,20 @@ def test_limits_work_both_ways() -> None:
     high, low = Limit(50, 150), Limit(0.9, 0.5)
     assert [high.level(v) for v in (None, 50, 51, 151)] == ["unknown", "good", "warn", "bad"]
     assert [low.level(v) for v in (1.0, 0.9, 0.89, 0.49)] == ["good", "good", "warn", "bad"]
+
+
+def test_the_published_rule_is_the_rule() -> None:
+    """docs/monitor.md and the module's own table name the thresholds that are in force."""
+    page = (Path(__file__).parents[2] / "docs" / "monitor.md").read_text(encoding="utf-8")
+    limits = Thresholds()
+    rows = {
+        "age of the last status": (limits.age_s, "> {:g} s"),
+        "rate, of what was asked": (Limit(limits.fps_share.warn * 100, limits.fps_share.bad * 100), "< {:g} %"),
+        "latency p95 of the slowest viewer": (limits.latency_ms, "> {:g} ms"),
+        "CPU of the whole machine": (limits.cpu_percent, "> {:g} %"),
+        "memory": (limits.memory_percent, "> {:g} %"),
+        "temperature": (limits.temperature_c, "> {:g} °C"),
+        "packets that a viewer loses": (limits.loss_percent, "> {:g} %"),
+    }
+    for name, (limit, form) in rows.items():
+        assert f"| {name} | {form.format(limit.warn)} | {form.format(limit.bad)}" in page

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zlfeed.rtsp.nal import CODECS, split
+from zlfeed.rtsp import nal
+from zlfeed.rtsp.nal import split
 
-H264, H265 = CODECS["h264"], CODECS["h265"]
+H264, H265 = nal.H264(), nal.H265()
 
 
 def nal_units() -> st.SearchStrategy[bytes]:

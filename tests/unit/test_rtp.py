@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.depacketize import Depacketizer, parse_rtp
-from zlfeed.rtsp.nal import CODECS
-from zlfeed.rtsp.rtp import CLOCK_RATE, MAX_PAYLOAD, AccessUnit, RtpStream, burst, fragment, interleave, ticks
+from zlfeed.rtsp.codecs import CODECS
+from zlfeed.rtsp.nal import MAX_PAYLOAD
+from zlfeed.rtsp.rtp import CLOCK_RATE, AccessUnit, RtpStream, burst, interleave, ticks
 
 CODEC_NAMES = ["h264", "h265"]
 
@@ -51,8 +52,9 @@ def test_a_receiver_gets_back_every_unit_in_order(codec: str, sizes: list[int], 
 
 @pytest.mark.parametrize("codec", CODEC_NAMES)
 def test_a_unit_that_just_fits_is_not_fragmented(codec: str) -> None:
-    assert fragment(unit(codec, MAX_PAYLOAD), CODECS[codec]) == [unit(codec, MAX_PAYLOAD)]
-    assert len(fragment(unit(codec, MAX_PAYLOAD + 1), CODECS[codec])) == 2
+    payloads = CODECS[codec].payloads
+    assert payloads([unit(codec, MAX_PAYLOAD)], False) == [unit(codec, MAX_PAYLOAD)]
+    assert len(payloads([unit(codec, MAX_PAYLOAD + 1)], False)) == 2
 
 
 @pytest.mark.parametrize("codec", CODEC_NAMES)

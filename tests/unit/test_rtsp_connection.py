@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zlfeed.rtsp.auth import Credentials, digest, parameters
+from zlfeed.rtsp.codecs import CODECS
 from zlfeed.rtsp.connection import METHODS, Action, Close, Connection, End, OpenPorts, Pause, Play, Rtcp, Send
 from zlfeed.rtsp.messages import Headers, Parser, Request, Response
-from zlfeed.rtsp.nal import CODECS
 from zlfeed.rtsp.rtp import interleave
 from zlfeed.rtsp.session import SessionTable
 from zlfeed.rtsp.stream import LiveStream

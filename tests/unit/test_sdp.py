@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from zlfeed.rtsp import sdp
-from zlfeed.rtsp.nal import CODECS
+from zlfeed.rtsp.codecs import CODECS
 
 SETS = {"h264": [b"\x67\x42\xc0\x1e", b"\x68\xce"], "h265": [b"\x40\x01", b"\x42\x01", b"\x44\x01"]}
 

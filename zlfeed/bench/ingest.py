@@ -11,8 +11,8 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from zlfeed.rtsp.codecs import CODECS, Codec
 from zlfeed.rtsp.messages import Interleaved, Parser, Request, Response
-from zlfeed.rtsp.nal import CODECS, Codec
 
 _START_CODE = b"\0\0\0\1"
 _FU_A, _STAP_A = 28, 24

@@ -29,7 +29,7 @@ log = logs.get(__name__)
 
 _PIPE_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
-_FOURCC = {"h264": b"H264", "h265": b"HEVC"}
+_FOURCC = {"h264": b"H264", "h265": b"HEVC", "av1": b"AV01"}
 _MAX_PENDING = 120
 """Frames inside the encoder before it counts as stalled and gets no more."""
 _STOP_STEPS = ((signal.SIGINT, 0.5), (signal.SIGTERM, 0.5), (signal.SIGKILL, 2.0))
@@ -257,6 +257,7 @@ class Encoder:
         code: int | None = None
         with contextlib.suppress(TimeoutError):
             code = await asyncio.wait_for(self._process.wait(), 1.0)
+            await asyncio.to_thread(self._log_pipe.close)  # its last words may still be in the pipe
         return self._describe(code)
 
     @property

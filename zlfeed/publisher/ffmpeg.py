@@ -18,8 +18,9 @@ _LIST_TIMEOUT_S = 15.0
 _LOW_DELAY: dict[str, tuple[str, ...]] = {
     "libx264": ("-preset", "ultrafast", "-tune", "zerolatency"),
     "libx265": ("-preset", "ultrafast", "-tune", "zerolatency", "-x265-params", "log-level=error:repeat-headers=1"),
+    "libsvtav1": ("-preset", "12", "-svtav1-params", "pred-struct=1:rc=2:rtc=1"),
 }
-_DEFAULT = {"h264": "libx264", "h265": "libx265"}
+_DEFAULT = {"h264": "libx264", "h265": "libx265", "av1": "libsvtav1"}
 
 
 @dataclass(frozen=True, slots=True)

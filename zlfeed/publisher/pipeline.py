@@ -18,7 +18,7 @@ from zlfeed.publisher.capture import Capture, CaptureSettings, FrameSink
 from zlfeed.publisher.encoder import EncodedFrame, Encoder
 from zlfeed.publisher.encoding import Encoding
 from zlfeed.publisher.ffmpeg import EncoderSettings, check_encoder
-from zlfeed.rtsp.nal import CODECS
+from zlfeed.rtsp.codecs import CODECS
 from zlfeed.rtsp.stream import LiveStream
 
 log = logs.get(__name__)

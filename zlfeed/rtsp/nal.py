@@ -1,4 +1,4 @@
-"""NAL units of H.264 (ITU-T H.264 Annex B, table 7-1) and H.265 (ITU-T H.265 Annex B, table 7-1); no I/O."""
+"""NAL units of H.264 and H.265 (ITU-T H.264 and H.265, Annex B and table 7-1) and their RTP payloads; no I/O."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+
+MAX_PAYLOAD = 1430
+"""Bytes of RTP payload. MediaMTX repacketizes from 1441 on (1431 with TLS) and then strips delimiters (design 1.1)."""
 
 _START_CODE = re.compile(rb"\x00\x00\x01")
 
@@ -17,31 +19,6 @@ def split(data: bytes) -> list[bytes]:
     ends = [code.start() for code in codes[1:]] + [len(data)]
     units = (data[code.end() : end].rstrip(b"\0") for code, end in zip(codes, ends, strict=False))
     return [unit for unit in units if unit]
-
-
-class Codec(Protocol):
-    """What the packetizer, the SDP and the relay must know of a codec."""
-
-    name: str
-    """As people and the CLI write it."""
-    encoding: str
-    """The encoding name of the RTP payload format."""
-    delimiter: bytes
-    """An access unit delimiter NAL unit: ends the frame before it (design 1.1)."""
-
-    def kind(self, unit: bytes) -> int:
-        """nal_unit_type."""
-
-    def is_parameter_set(self, unit: bytes) -> bool: ...
-
-    def is_keyframe(self, unit: bytes) -> bool:
-        """A slice from which decoding can start."""
-
-    def is_dispensable(self, unit: bytes) -> bool:
-        """A unit that viewers do not need: delimiters (we make our own), filler, the encoder's own advertisement."""
-
-    def fmtp(self, parameter_sets: Sequence[bytes]) -> str:
-        """The parameters of the SDP's a=fmtp line."""
 
 
 def _text(units: Sequence[bytes]) -> str:
@@ -57,7 +34,13 @@ class H264:
     delimiter = b"\x09\xf0"
     """primary_pic_type 7 (any slice type), then the stop bit."""
 
+    split = staticmethod(split)
+
+    def payloads(self, units: Sequence[bytes], keyframe: bool) -> list[bytes]:
+        return [payload for unit in units for payload in fragment(unit, self)]
+
     def kind(self, unit: bytes) -> int:
+        """nal_unit_type."""
         return unit[0] & 0x1F
 
     def is_parameter_set(self, unit: bytes) -> bool:
@@ -86,7 +69,13 @@ class H265:
     delimiter = b"\x46\x01\x50"
     """nal_unit_type 35, temporal id 1; pic_type 2 (any slice type), then the stop bit."""
 
+    split = staticmethod(split)
+
+    def payloads(self, units: Sequence[bytes], keyframe: bool) -> list[bytes]:
+        return [payload for unit in units for payload in fragment(unit, self)]
+
     def kind(self, unit: bytes) -> int:
+        """nal_unit_type."""
         return unit[0] >> 1 & 0x3F
 
     def is_parameter_set(self, unit: bytes) -> bool:
@@ -106,4 +95,17 @@ class H265:
         )
 
 
-CODECS: dict[str, Codec] = {"h264": H264(), "h265": H265()}
+def fragment(unit: bytes, codec: H264 | H265, limit: int = MAX_PAYLOAD) -> list[bytes]:
+    """The RTP payloads of one NAL unit: itself, or fragmentation units (RFC 6184 5.8, RFC 7798 4.4.3)."""
+    if len(unit) <= limit:
+        return [unit]
+    if codec.name == "h265":
+        prefix = bytes(((unit[0] & 0x81) | 49 << 1, unit[1]))
+        kind, body = codec.kind(unit), unit[2:]
+    else:
+        prefix = bytes(((unit[0] & 0xE0) | 28,))
+        kind, body = codec.kind(unit), unit[1:]
+    room = limit - len(prefix) - 1
+    pieces = [body[i : i + room] for i in range(0, len(body), room)]
+    last = len(pieces) - 1
+    return [prefix + bytes((kind | (i == 0) << 7 | (i == last) << 6,)) + piece for i, piece in enumerate(pieces)]

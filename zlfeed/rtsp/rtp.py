@@ -1,4 +1,4 @@
-"""RTP (RFC 3550) and its payload formats for H.264 (RFC 6184) and H.265 (RFC 7798); no I/O."""
+"""RTP packets and streams (RFC 3550); the payload formats are the codecs' (nal.py, av1.py); no I/O."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from zlfeed.rtsp.nal import Codec
+from zlfeed.rtsp.codecs import Codec
 
 CLOCK_RATE = 90_000
 PAYLOAD_TYPE = 96
-MAX_PAYLOAD = 1430
-"""Bytes of RTP payload. MediaMTX repacketizes from 1441 on (1431 with TLS) and then strips delimiters (design 1.1)."""
 _HEADER = struct.Struct("!BBHII")
 BURST_STEP = CLOCK_RATE // 1000
 """Ticks between the frames of a burst: 1 ms, never equal."""
@@ -52,22 +50,6 @@ class AccessUnit:
         return b"".join(interleave(packet, channel) for packet in self.packets)
 
 
-def fragment(unit: bytes, codec: Codec, limit: int = MAX_PAYLOAD) -> list[bytes]:
-    """The RTP payloads of one NAL unit: itself, or fragmentation units (RFC 6184 5.8, RFC 7798 4.4.3)."""
-    if len(unit) <= limit:
-        return [unit]
-    if codec.name == "h265":
-        prefix = bytes(((unit[0] & 0x81) | 49 << 1, unit[1]))
-        kind, body = codec.kind(unit), unit[2:]
-    else:
-        prefix = bytes(((unit[0] & 0xE0) | 28,))
-        kind, body = codec.kind(unit), unit[1:]
-    room = limit - len(prefix) - 1
-    pieces = [body[i : i + room] for i in range(0, len(body), room)]
-    last = len(pieces) - 1
-    return [prefix + bytes((kind | (i == 0) << 7 | (i == last) << 6,)) + piece for i, piece in enumerate(pieces)]
-
-
 class RtpStream:
     """Makes one camera's RTP packets: SSRC, sequence and timestamps go on whatever the encoder does."""
 
@@ -94,8 +76,8 @@ class RtpStream:
             now = self._last_ticks + 1
         self._last_ticks = now
         timestamp = (self._base + now) & 0xFFFFFFFF
-        payloads = [payload for unit in units for payload in fragment(unit, codec)]
-        if self.closed_frames:
+        payloads = codec.payloads(units, keyframe)
+        if self.closed_frames and codec.delimiter:
             payloads.append(codec.delimiter)
         packets = []
         for index, payload in enumerate(payloads):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zlfeed.rtsp.nal import Codec
+from zlfeed.rtsp.codecs import Codec
 from zlfeed.rtsp.rtp import CLOCK_RATE, PAYLOAD_TYPE
 
 CONTROL = "trackID=0"

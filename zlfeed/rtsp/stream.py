@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from zlfeed.rtsp import sdp
-from zlfeed.rtsp.nal import Codec, split
+from zlfeed.rtsp.codecs import Codec
 from zlfeed.rtsp.rtp import AccessUnit, RtpStream, burst
 
 BURST_MAX_BYTES = 256 << 10
@@ -51,18 +51,18 @@ class LiveStream:
         return bool(self.gop)
 
     def set_parameters(self, codec: Codec, extradata: bytes) -> None:
-        """A new encoder's codec and parameter sets (Annex B); what came before no longer helps to decode."""
+        """A new encoder's codec and parameter sets; what came before no longer helps to decode."""
         self.codec = codec
-        self._parameter_sets = [unit for unit in split(extradata) if codec.is_parameter_set(unit)]
+        self._parameter_sets = [unit for unit in codec.split(extradata) if codec.is_parameter_set(unit)]
         self.gop = []
         self._gop_bytes = 0
 
     def publish(self, data: bytes, *, captured_us: int, captured_ns: int, now: float) -> AccessUnit | None:
-        """Sends one encoded frame (Annex B) to all readers. None when it held nothing to show."""
+        """Sends one encoded frame as the container has them to all readers. None when it held nothing to show."""
         if self.codec is None:
             raise RuntimeError("set_parameters first")
         codec = self.codec
-        units = [unit for unit in split(data) if not codec.is_dispensable(unit)]
+        units = [unit for unit in codec.split(data) if not codec.is_dispensable(unit)]
         keyframe = any(codec.is_keyframe(unit) for unit in units)
         if own := [unit for unit in units if codec.is_parameter_set(unit)]:
             self._parameter_sets = own
