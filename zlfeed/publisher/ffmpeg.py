@@ -112,7 +112,14 @@ def encode_argv(ffmpeg: Path, settings: EncoderSettings, *, warm: bool) -> list[
         "-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", f"{s.width}x{s.height}",
         "-framerate", str(s.rate), "-i", "pipe:0",
         "-an", "-c:v", s.name, *_LOW_DELAY.get(s.name, ()),
-        "-pix_fmt", "yuv420p", "-b:v", str(s.bitrate), "-maxrate", str(s.bitrate), "-bufsize", str(s.bitrate // 4),
+        "-pix_fmt", "yuv420p", "-b:v", str(s.bitrate), *_limits(s),
         "-g", str(s.gop), *again, "-bf", "0", "-fps_mode", "passthrough",
         "-f", "nut", "-write_index", "0", "-flush_packets", "1", "pipe:1",
     ]  # fmt: skip
+
+
+def _limits(settings: EncoderSettings) -> tuple[str, ...]:
+    """What keeps the rate constant. SVT-AV1 has a mode for that (rc=2) and refuses these beside it in FFmpeg 5."""
+    if settings.name == "libsvtav1":
+        return ()
+    return "-maxrate", str(settings.bitrate), "-bufsize", str(settings.bitrate // 4)
