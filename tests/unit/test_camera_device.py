@@ -90,7 +90,8 @@ def test_a_camera_that_is_too_fast_is_thinned_out() -> None:
     assert source.opened.fps == 20
     into = np.empty((720, 640), np.uint8)
     stamps = [source.read(into) for _ in range(8)]
-    assert (stamps[-1].monotonic_ns - stamps[0].monotonic_ns) / 1e9 / 7 == pytest.approx(0.05, rel=0.3)
+    # At 100 a second it would be 0.01 s; a busy machine may take longer than 0.05.
+    assert (stamps[-1].monotonic_ns - stamps[0].monotonic_ns) / 1e9 / 7 > 0.04
     assert abs(stamps[-1].wall_us - time.time() * 1e6) < 1e6
 
 
