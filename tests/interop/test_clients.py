@@ -1,0 +1,163 @@
+"""Players that know nothing of zlfeed watch a feed: each must decode moving pictures."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.commands import Running, publishing
+from tests.support.players import LIMIT_S, hashes, watch
+
+pytestmark = pytest.mark.timeout(90)
+PICTURES = 45
+
+
+class Feed:
+    """A running publisher and the line that says where it is."""
+
+    def __init__(self, running: Running) -> None:
+        self.running = running
+        self.ready: dict[str, Any] = running.line("ready")
+        self.url: str = self.ready["urls"]["rtsp"]
+
+    def viewers_of_late(self) -> list[dict[str, Any]]:
+        """The viewers in all `second` lines so far."""
+        seconds = [line for line in map(json.loads, self.running.out) if line["type"] == "second"]
+        return [viewer for second in seconds for viewer in second["viewers"]]
+
+
+@pytest.fixture(scope="module")
+def h264() -> Iterator[Feed]:
+    with publishing() as running:
+        yield Feed(running)
+
+
+@pytest.fixture(scope="module")
+def h265() -> Iterator[Feed]:
+    with publishing("--codec", "h265", "--size", "640x360") as running:
+        yield Feed(running)
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[Feed]:
+    with publishing("--no-closed-frames", "--gop", "15", "--size", "1280x720", "--bitrate", "2M") as running:
+        yield Feed(running)
+
+
+def must_move(player: str, feed: Feed) -> None:
+    """Decodes pictures; all but a few (a player may show one twice) must differ from one another."""
+    done = watch(player, feed.url, PICTURES)
+    seen = hashes(done.stdout)
+    assert len(seen) >= PICTURES - 1, f"{len(seen)} pictures\n{done.stdout[-500:]}\n{done.stderr[-2000:]}"
+    assert len(set(seen)) >= PICTURES * 0.8
+
+
+@pytest.mark.parametrize(
+    "player",
+    [
+        pytest.param("ffmpeg-tcp", marks=pytest.mark.needs("ffmpeg")),
+        pytest.param("ffmpeg-udp", marks=pytest.mark.needs("ffmpeg")),
+        pytest.param("ffmpeg", marks=pytest.mark.needs("ffmpeg")),
+        pytest.param("opencv"),
+        pytest.param("gstreamer-tcp", marks=pytest.mark.needs("gst-launch-1.0")),
+        pytest.param("gstreamer", marks=pytest.mark.needs("gst-launch-1.0")),
+        pytest.param("mpv", marks=pytest.mark.needs("mpv")),
+    ],
+)
+def test_h264_moves(player: str, h264: Feed) -> None:
+    must_move(player, h264)
+
+
+@pytest.mark.parametrize(
+    "player",
+    [
+        pytest.param("ffmpeg-tcp", marks=pytest.mark.needs("ffmpeg")),
+        pytest.param("opencv"),
+        pytest.param("gstreamer-udp", marks=pytest.mark.needs("gst-launch-1.0")),
+    ],
+)
+def test_h265_moves(player: str, h265: Feed) -> None:
+    must_move(player, h265)
+
+
+@pytest.mark.parametrize(
+    "player",
+    [
+        pytest.param("ffmpeg-udp", marks=pytest.mark.needs("ffmpeg")),
+        pytest.param("opencv"),
+        pytest.param("gstreamer-tcp", marks=pytest.mark.needs("gst-launch-1.0")),
+    ],
+)
+def test_frames_that_are_not_closed_move_too(player: str, plain: Feed) -> None:
+    must_move(player, plain)
+
+
+@pytest.mark.needs("ffprobe")
+def test_ffprobe_knows_codec_size_and_profile(h264: Feed, h265: Feed) -> None:
+    for feed, codec, size in ((h264, "h264", (640, 480)), (h265, "hevc", (640, 360))):
+        (stream,) = probe(feed.url)["streams"]
+        assert stream["codec_name"] == codec
+        assert (stream["width"], stream["height"]) == size
+        assert stream["pix_fmt"] == "yuv420p"
+        assert stream["has_b_frames"] == 0
+
+
+@pytest.mark.needs("ffprobe")
+def test_to_ffprobe_every_packet_is_one_picture_and_they_are_a_frame_apart(h264: Feed) -> None:
+    found = probe(h264.url, "-show_packets", "-read_intervals", "%+#60")
+    assert len(found["packets"]) == 60
+    # FFmpeg labels a picture with the time of the delimiter before it, which belongs to the picture before: the first
+    # has no time, and the others have their predecessor's.
+    times = [float(packet["pts_time"]) for packet in found["packets"][1:]]
+    # Those of the GOP so far are drawn together to 1 ms; the live ones behind it are about 1/30 s apart.
+    steps = [b - a for a, b in itertools.pairwise(times)]
+    assert all(step > 0 for step in steps)
+    assert 0.025 < sum(steps[-25:]) / 25 < 0.045
+    keyframes = [packet["flags"].startswith("K") for packet in found["packets"]]
+    assert keyframes[0]
+    assert sum(keyframes) >= 2
+
+
+def probe(url: str, *options: str) -> dict[str, Any]:
+    argv = ["ffprobe", "-v", "error", "-rtsp_transport", "tcp", "-show_streams", "-of", "json", *options, url]
+    done = subprocess.run(argv, capture_output=True, timeout=LIMIT_S, check=True, stdin=subprocess.DEVNULL)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.needs("ffmpeg")
+def test_whoever_watched_was_listed_with_transport_and_player(h264: Feed) -> None:
+    for player in ("ffmpeg-tcp", "ffmpeg-udp"):
+        must_move(player, h264)
+    time.sleep(1.2)
+    seen = {
+        (viewer["transport"], viewer["agent"].split("/")[0].rstrip("0123456789.")) for viewer in h264.viewers_of_late()
+    }
+    assert {("tcp", "Lavf"), ("udp", "Lavf")} <= seen
+    assert not any(viewer["frames_dropped"] for viewer in h264.viewers_of_late())
+    latest = h264.running.line("second")
+    while latest["viewers"]:
+        latest = h264.running.line("second")
+
+
+@pytest.mark.needs("ffmpeg")
+def test_many_players_at_once(h264: Feed) -> None:
+    argv = ["ffmpeg", "-nostdin", "-v", "error", "-rtsp_transport", "tcp", "-i", h264.url]
+    out = ["-frames:v", "30", "-fps_mode", "passthrough", "-f", "framemd5", "-"]
+    players = [
+        subprocess.Popen([*argv, *out], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) for _ in range(6)
+    ]
+    try:
+        for player in players:
+            text, _ = player.communicate(timeout=LIMIT_S)
+            assert len(set(hashes(text))) == 30
+    finally:
+        for player in players:
+            player.kill()
+            player.communicate()
