@@ -220,12 +220,22 @@ async def test_one_camera_needs_no_overview() -> None:
         assert isinstance(app.screen, CameraScreen)
 
 
-async def test_help_names_every_key() -> None:
-    async with running() as (app, pilot):
+@pytest.mark.parametrize("size", SIZES)
+async def test_help_names_every_key(size: tuple[int, int]) -> None:
+    async with running(size=size) as (app, pilot):
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpDialog)
         shown = text(app)
-        for words in ("Quit", "Overview", "Theme", "Pause", "Find in the log", "Export"):
+        for words in (
+            "Quit",
+            "Overview",
+            "Theme",
+            "Pause",
+            "Find in the log",
+            "Log to a file",
+            "Camera by number",
+            "Bell",
+        ):
             assert words in shown
         await pilot.press("escape")
         assert isinstance(app.screen, CameraScreen)

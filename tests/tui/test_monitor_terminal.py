@@ -95,9 +95,9 @@ async def test_it_draws_follows_keys_and_sizes_and_leaves_the_terminal_as_it_was
         term.tmux("resize-window", "-x", "100", "-y", "30")
         await term.shows("a frame's way")
         term.tmux("send-keys", "?")
-        await term.shows("Export the log to a file")
+        await term.shows("Log to a file")
         term.tmux("send-keys", "Escape")
-        await term.shows("pi-garage", gone="Export the log")  # Escape and q at once would be Alt+q
+        await term.shows("pi-garage", gone="Log to a file")  # Escape and q at once would be Alt+q
         term.tmux("send-keys", "q")
         await term.shows("ended with 0")
         assert term.modes() == modes

@@ -71,10 +71,10 @@ class MonitorApp(App[None]):
         Binding("p,space", "pause", "Pause", key_display="p"),
         Binding("t", "next_theme", "Theme"),
         Binding("a", "acknowledge", "Alerts seen", show=False),
-        Binding("b", "ringing", "Bell and notification on alerts, on or off", show=False),
+        Binding("b", "ringing", "Bell on alerts", show=False),
         Binding("f", "filter", "Log level", show=False),
         Binding("slash", "find", "Find in the log", show=False, key_display="/"),
-        Binding("e", "export", "Export the log to a file", show=False),
+        Binding("e", "export", "Log to a file", show=False),
         *[Binding(str(n), f"camera({n})", f"Camera {n}", show=False) for n in range(1, 10)],
         Binding("ctrl+c", "interrupt", "Quit", show=False, priority=True),
     ]
@@ -108,7 +108,7 @@ class MonitorApp(App[None]):
         self._catch_signals()
         self.push_screen(CameraScreen(self.session))
         self.source.on_news = self._look_soon
-        self.run_worker(self._follow(), name="feeds", exit_on_error=False)
+        self.run_worker(self._follow(), name="feeds")
         self.set_interval(1 / self.refresh_hz, self.refresh_figures)
         if self.duration_s is not None:
             self.set_timer(self.duration_s, self.exit)
@@ -190,7 +190,7 @@ class MonitorApp(App[None]):
 
     def _keys(self) -> list[tuple[str, str]]:
         """(key, what it does) of every binding, the numbers as one."""
-        keys = [("1 … 9", "The camera of that number")]
+        keys = [("1 … 9", "Camera by number"), ("ctrl+p", "All commands")]
         for binding in [*MonitorApp.BINDINGS, *Table.BINDINGS]:
             if isinstance(binding, Binding) and not binding.action.startswith(("camera(", "interrupt", "move(")):
                 keys.append((binding.key_display or binding.key.split(",")[0], binding.description))

@@ -14,7 +14,7 @@ from zlfeed.errors import StartError
 from zlfeed.model import CameraStatus, ClientMessage, ControlResult, Hello, Pong, ServerMessage
 from zlfeed.monitor.controls import Key, Setter
 from zlfeed.monitor.health import Thresholds
-from zlfeed.monitor.snapshot import Snapshot
+from zlfeed.monitor.snapshot import LogEntry, Snapshot
 from zlfeed.monitor.state import MonitorState
 from zlfeed.status_client import LinkState, StatusClient
 
@@ -72,6 +72,10 @@ class Feeds:
     def acknowledge(self) -> None:
         """The alerts have been seen."""
         self.state.alerts.acknowledge()
+
+    def note(self, level: str, code: str, text: str) -> None:
+        """Adds an entry of the monitor's own to the activity log."""
+        self.state.note(LogEntry(time.time_ns() // 1000, level, code, text))
 
     async def _follow(self, url: str, client: StatusClient) -> None:
         try:

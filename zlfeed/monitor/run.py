@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from functools import partial
 
 import structlog
 
@@ -43,8 +44,8 @@ def _on_screen(settings: Settings, feeds: Feeds, *, readonly: bool) -> int:
     for name in ("COLUMNS", "LINES"):
         # A shell that exports them tells the size that it began with; it would be believed after every resize.
         os.environ.pop(name, None)
-    # The screen is the terminal's stderr: a log line would be written across it.
-    structlog.configure(processors=[_drop])
+    # The screen is the terminal's stderr, and a log line would be written across it: it goes into the activity log.
+    structlog.configure(processors=[structlog.processors.add_log_level, partial(_into, feeds)])
 
     from zlfeed.monitor.app import MonitorApp
 
@@ -55,5 +56,10 @@ def _on_screen(settings: Settings, feeds: Feeds, *, readonly: bool) -> int:
     return app.return_code or ExitCode.OK
 
 
-def _drop(_logger: object, _method: str, _event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _into(feeds: Feeds, _logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The last step of logging while the screen is drawn: what is worth a warning becomes an entry."""
+    level, name = event.pop("level", "info"), str(event.pop("event", ""))
+    if level in ("warning", "error", "critical"):
+        words = ", ".join(f"{key} {value}" for key, value in event.items() if key != "part")
+        feeds.note("warning" if level == "warning" else "error", name, f"{name}: {words}")
     raise structlog.DropEvent

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-from zlfeed.monitor.lines import Line, Span
+from zlfeed.monitor.lines import Line
 from zlfeed.monitor.session import MIN_CELLS, MIN_ROWS, Session, layout
 from zlfeed.monitor.snapshot import HostView
 from zlfeed.monitor.views import top
@@ -67,8 +67,7 @@ class View(Screen[None]):
 
     def banner(self, cells: int, _rows: int) -> Sequence[Line]:
         """The banner's line."""
-        lost = [host for host in self.banner_hosts() if not host.link.connected]
-        return top.banner(lost[0], cells, self.session.glyphs) if lost else [(Span(""),)]
+        return top.banner(self.banner_hosts(), cells, self.session.glyphs)
 
     def on_resize(self, event: events.Resize) -> None:
         """Chooses the layout."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import ClassVar
 
 from textual import events
@@ -12,10 +13,11 @@ from textual.containers import Container
 
 from zlfeed.monitor import format as fmt
 from zlfeed.monitor import qr
-from zlfeed.monitor.lines import Line, Span, framed
+from zlfeed.monitor.lines import Line, Span, columns, framed
 from zlfeed.monitor.screens.base import Dialog
 from zlfeed.monitor.session import Session
 from zlfeed.monitor.views import cards, code
+from zlfeed.monitor.views.common import split
 from zlfeed.monitor.widgets.canvas import Canvas
 
 
@@ -31,17 +33,23 @@ class HelpDialog(Dialog):
     def compose(self) -> ComposeResult:
         """One canvas in a box of the right height."""
         with Container(classes="dialog") as box:
-            box.styles.height = min(len(self._keys) + 8, 40)
+            box.styles.height = len(self._keys) + 6
             yield Canvas(self.session, self._draw)
 
     def _draw(self, cells: int, rows: int) -> list[Line]:
-        lines: list[Line] = [(Span(key.rjust(10), "accent"), Span("  "), Span(what)) for key, what in self._keys]
+        inner = cells - 4
+        entries: list[Line] = [(Span(key.rjust(8), "accent"), Span(f" {what}")) for key, what in self._keys]
+        if len(entries) > rows - 2:  # in two columns
+            half = (len(entries) + 1) // 2
+            widths = split(inner, (1, 1))
+            pairs = zip_longest(entries[:half], entries[half:], fillvalue=())
+            entries = [columns(pair, widths) for pair in pairs]
         notes = [
             "Latency is what viewers report: capture to picture in hand.",
             "A dash means: nobody has measured it.",
             "Graphs: five minutes; latency p50 stands in front of p95.",
         ]
-        lines += [(), *[(Span(note, "dim"),) for note in notes]]
+        lines = [*entries, (), *[(Span(note, "dim"),) for note in notes]]
         return framed([Span("help", "title")], [Span("Esc", "dim")], lines, cells, rows, self.session.glyphs)
 
 

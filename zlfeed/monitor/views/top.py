@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from zlfeed.monitor import format as fmt
 from zlfeed.monitor.health import Thresholds, fps_level
-from zlfeed.monitor.lines import Glyphs, Line, Span, fit, framed, spread, text_width
+from zlfeed.monitor.lines import Glyphs, Line, Span, clip, fit, framed, spread, text_width
 from zlfeed.monitor.snapshot import CameraView, HostView, Snapshot
 from zlfeed.monitor.views.common import badge, beside, joined, mark, split, stale
 
@@ -54,13 +56,14 @@ def header(
     return [spread(left, right, cells)]
 
 
-def banner(host: HostView, cells: int, glyphs: Glyphs) -> list[Line]:
-    """What is known while a publisher is out of contact; nothing while it is in contact."""
-    link = host.link
-    if link.connected:
+def banner(hosts: Sequence[HostView], cells: int, glyphs: Glyphs) -> list[Line]:
+    """What is known of the first publisher out of contact, and how many more there are; nothing when there is none."""
+    lost = [host for host in hosts if not host.link.connected]
+    if not lost:
         return []
+    host, link = lost[0], lost[0].link
     if link.refused:
-        return [fit((Span(f" {glyphs.bad} {link.error}", "banner"),), cells)] if link.error else []
+        return _painted(f" {glyphs.bad} {host.name}: {link.error or 'refused'}", cells, "banner")
     words = f"no contact with {host.name}" if link.ever else f"connecting to {host.name}"
     parts = [words]
     if link.attempt > 1 or link.error:
@@ -71,14 +74,17 @@ def banner(host: HostView, cells: int, glyphs: Glyphs) -> list[Line]:
         parts.append(f"figures are {fmt.ago(host.age_s)} old")
     if link.error:
         parts.append(link.error)
-    text = f" {glyphs.bad if link.ever or link.error else glyphs.unknown} " + f" {glyphs.middot} ".join(parts)
-    style = "banner" if link.ever or link.error else "banner-calm"
-    return [(Span(fit((Span(text),), cells)[0].text, style), *_pad(text, cells, style))]
+    if len(lost) > 1:
+        parts.insert(1, f"and {len(lost) - 1} more")
+    away = link.ever or link.error is not None
+    text = f" {glyphs.bad if away else glyphs.unknown} " + f" {glyphs.middot} ".join(parts)
+    return _painted(text, cells, "banner" if away else "banner-calm")
 
 
-def _pad(text: str, cells: int, style: str) -> tuple[Span, ...]:
-    missing = cells - text_width(text)
-    return (Span(" " * missing, style),) if missing > 0 else ()
+def _painted(text: str, cells: int, style: str) -> list[Line]:
+    """A line with its style to the end."""
+    shown = clip(text, cells)
+    return [(Span(shown + " " * (cells - text_width(shown)), style),)]
 
 
 def _figures(view: CameraView, limits: Thresholds) -> tuple[Span, Span, Span]:
