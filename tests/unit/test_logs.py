@@ -1,0 +1,82 @@
+"""What the log says to people and to programs."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from zlfeed import logs
+
+Said = Callable[[], str]
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Iterator[Said]:
+    """What stderr has got since the last call, without the time of day of the first line."""
+    logs.setup("text")
+    yield lambda: capsys.readouterr().err[10:].rstrip("\n")
+    logs.setup("json", "debug")
+
+
+@pytest.mark.parametrize(
+    ("level", "event", "values", "line"),
+    [
+        ("info", "camera_opened", {"text": "camera front: open", "camera": "front"}, "camera front: open"),
+        ("info", "camera_lost", {"text": "no signal", "camera": "front"}, "no signal  camera front"),
+        ("info", "viewer_joined", {"peer": "a:1", "transport": "tcp"}, "viewer joined  peer a:1  transport tcp"),
+        ("warning", "no_window", {"reason": "no display"}, "warning: no window: no display"),
+        ("error", "reader_failed", {"error": "OSError()"}, "error: reader failed: OSError()"),
+    ],
+)
+def test_people_read_sentences(said: Said, level: str, event: str, values: dict[str, str], line: str) -> None:
+    getattr(logs.get("zlfeed.part"), level)(event, **values)
+    assert said() == line
+
+
+def test_what_a_client_says_cannot_draw_on_the_terminal(said: Said) -> None:
+    logs.get("zlfeed.part").info("client_joined", name="\x1b[2Jnobody\r\n")
+    assert said() == r"client joined  name \x1b[2Jnobody\r\n"
+
+
+def test_credentials_stay_out(said: Said) -> None:
+    logs.get("zlfeed.part").warning("lost", text="rtsp://viewer:secret@host/x was lost")
+    assert said() == "warning: rtsp://***@host/x was lost"
+
+
+def test_debug_is_asked_for(said: Said) -> None:
+    logs.get("zlfeed.part").debug("detail")
+    assert said() == ""
+
+
+def test_a_failure_brings_its_trace(said: Said) -> None:
+    try:
+        raise ValueError("why")
+    except ValueError:
+        logs.get("zlfeed.part").exception("part_failed")
+
+    line, _, trace = said().partition("\n")
+    assert line == "error: part failed"
+    assert trace.endswith("ValueError: why")
+
+
+def test_programs_read_json(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.setup("json", "debug")
+    logs.get("zlfeed.rtsp.server").info("viewer_joined", peer="a:1")
+    line = json.loads(capsys.readouterr().err)
+
+    assert line["event"] == "viewer_joined"
+    assert line["part"] == "rtsp.server"
+    assert line["timestamp"].endswith("Z")
+
+
+def test_a_log_that_nobody_reads_any_more_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    logs.get("zlfeed.part").error("unheard")
