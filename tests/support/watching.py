@@ -36,26 +36,36 @@ while True:
 _OPENCV_OPTIONS = "rtsp_transport;tcp|probesize;32|analyzeduration;0|max_delay;0|reorder_queue_size;0"
 
 
-def ffmpeg(url: str) -> list[str]:
-    """FFmpeg's command line, grey pictures to stdout."""
+class Player(NamedTuple):
+    """A program that plays a URL, as grey pictures to its stdout."""
+
+    name: str
+    command: Sequence[str]
+
+
+def ffmpeg(url: str) -> Player:
+    """FFmpeg."""
     size = f"{WIDTH}x{HEIGHT}"
-    return [
+    command = [
         *("ffmpeg", "-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-probesize", "32", "-threads", "1"),
         *("-analyzeduration", "0", "-i", url, "-an", "-fps_mode", "passthrough", "-s", size, "-pix_fmt", "gray"),
         *("-f", "rawvideo", "-flush_packets", "1", "pipe:1"),
     ]
+    return Player("FFmpeg", command)
 
 
-def gstreamer(url: str) -> list[str]:
-    """GStreamer's command line, grey pictures to stdout."""
+def gstreamer(url: str) -> Player:
+    """GStreamer."""
     grey = f"video/x-raw,format=GRAY8,width={WIDTH},height={HEIGHT}"
     parts = f"rtspsrc location={url} latency=0 protocols=tcp ! rtph264depay ! avdec_h264 ! videoconvert ! videoscale"
-    return ["gst-launch-1.0", "-q", *parts.split(), "!", grey, "!", "fdsink", "fd=1", "sync=false"]
+    command = ["gst-launch-1.0", "-q", *parts.split(), "!", grey, "!", "fdsink", "fd=1", "sync=false"]
+    return Player("GStreamer", command)
 
 
-def opencv(url: str) -> list[str]:
-    """A program that reads with `cv2.VideoCapture` alone."""
-    return ["env", f"OPENCV_FFMPEG_CAPTURE_OPTIONS={_OPENCV_OPTIONS}", sys.executable, "-P", "-c", _OPENCV, url]
+def opencv(url: str) -> Player:
+    """OpenCV: `cv2.VideoCapture` alone."""
+    options = f"OPENCV_FFMPEG_CAPTURE_OPTIONS={_OPENCV_OPTIONS}"
+    return Player("OpenCV", ["env", options, sys.executable, "-P", "-c", _OPENCV, url])
 
 
 class Sighting(NamedTuple):
@@ -69,11 +79,11 @@ class Sighting(NamedTuple):
 class Watcher:
     """One viewer and all it has seen. It has one session: it never opens the URL again, and ends when that ends."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self.name = next(word for word in command if "=" not in word and word != "env").rsplit("/", 1)[-1]
+    def __init__(self, player: Player) -> None:
+        self.name = player.name
         self.sightings: list[Sighting] = []
         self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+            player.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
         )
         self._thread = threading.Thread(target=self._read, daemon=True)
 
@@ -85,9 +95,10 @@ class Watcher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         alive = self.alive
-        for child in psutil.Process(self._process.pid).children(recursive=True):
-            child.kill()
-        self._process.kill()
+        if alive:
+            for child in psutil.Process(self._process.pid).children(recursive=True):
+                child.kill()
+            self._process.kill()
         self._process.wait(10)
         self._thread.join(10)
         assert self._process.stdout
@@ -137,6 +148,16 @@ class Watcher:
     def between(self, start: float, end: float) -> list[Sighting]:
         """What it saw from `start` to `end`."""
         return [sighting for sighting in tuple(self.sightings) if start <= sighting.at <= end]
+
+    def latencies_ms(self, start: float, end: float) -> list[float]:
+        """How old the pictures were that it saw from `start` to `end`; the publisher has this machine's clock."""
+        now_us, now = time.time_ns() // 1000, time.monotonic()
+        ages = []
+        for sighting in self.between(start, end):
+            if sighting.code:
+                at_us = now_us - (now - sighting.at) * 1e6
+                ages.append((at_us - timecode.unwrap(sighting.code.time_us, now_us)) / 1000)
+        return ages
 
     def gap_ms(self, start: float, end: float) -> float:
         """The longest time between two pictures, the first of them at `start` at the earliest."""
