@@ -94,7 +94,11 @@ def _sentence(error: OSError, host: str, port: int, option: str) -> str:
     if isinstance(error, socket.gaierror):
         return f"{host} is no address of this machine: --host takes one of its IP addresses"
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} is taken{_holder(port)}: stop that program, or choose another port with {option}"
+        name, pid = _holder(port)
+        if pid == os.getpid():
+            return f"port {port} is taken by this command itself (PID {pid}): choose another port with {option}"
+        by = f" by {name} (PID {pid})" if pid else ""
+        return f"port {port} is taken{by}: stop that program, or choose another port with {option}"
     if error.errno == errno.EACCES:
         return f"port {port} may not be opened by this user: choose one above 1023 with {option}"
     if error.errno == errno.EADDRNOTAVAIL:
@@ -102,14 +106,14 @@ def _sentence(error: OSError, host: str, port: int, option: str) -> str:
     return f"cannot listen on {where}: {os.strerror(error.errno or 0)}; another port is chosen with {option}"
 
 
-def _holder(port: int) -> str:
-    """` by NAME (PID n)` where the system tells."""
+def _holder(port: int) -> tuple[str, int]:
+    """Name and PID of who listens there; PID 0 where the system does not tell."""
     import psutil
 
     try:
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.pid and connection.laddr[1:] == (port,):
-                return f" by {psutil.Process(connection.pid).name()} (PID {connection.pid})"
+                return psutil.Process(connection.pid).name(), connection.pid
     except (psutil.Error, OSError):
         pass
-    return ""
+    return "", 0
