@@ -1,0 +1,63 @@
+"""What a browser shows of a feed: reads the timecode strip from a page's video, by canvas."""
+
+from __future__ import annotations
+
+import base64
+from typing import NamedTuple
+
+import numpy as np
+
+from tests.support.browser import Page
+from zlfeed import timecode
+from zlfeed.timecode import Timecode
+
+_LOOK = """
+new Promise((done) => {
+  const video = document.querySelector('video'), rows = Math.max(4, Math.ceil(video.videoHeight / 60));
+  const canvas = new OffscreenCanvas(video.videoWidth, rows);
+  const context = canvas.getContext('2d', {willReadFrequently: true});
+  const shown = [], began = performance.now();
+  const look = () => {
+    context.drawImage(video, 0, 0);
+    const at = performance.timeOrigin + performance.now();
+    const pixels = context.getImageData(0, 0, video.videoWidth, rows).data;
+    let green = '';
+    for (let i = 1; i < pixels.length; i += 4) green += String.fromCharCode(pixels[i]);
+    shown.push([at, btoa(green)]);
+    if (performance.now() - began < SECONDS * 1000) video.requestVideoFrameCallback(look);
+    else done({shown, width: video.videoWidth, height: video.videoHeight, format: new VideoFrame(video).format});
+  };
+  video.requestVideoFrameCallback(look);
+})
+"""
+PLAYS = "document.querySelector('video')?.videoWidth > 0 && document.querySelector('video').currentTime > 0"
+
+
+class Shown(NamedTuple):
+    """What a page's video showed: how old its pictures were (ms), their strips, and how it holds them."""
+
+    ages_ms: list[float]
+    codes: list[Timecode]
+    unread: int
+    format: str
+    """As VideoFrame.format (WebCodecs): I420, NV12 …"""
+    width: int
+    height: int
+
+
+def watch(page: Page, seconds: float) -> Shown:
+    """Looks at each new picture for that long; the page must be on the machine whose clock the publisher has."""
+    found = page.run(_LOOK.replace("SECONDS", str(seconds)))
+    width, height = found["width"], found["height"]
+    ages, codes, unread = [], [], 0
+    for at_ms, data in found["shown"]:
+        rows = np.frombuffer(base64.b64decode(data), np.uint8).reshape(-1, width)
+        picture = np.zeros((height, width), np.uint8)
+        picture[: len(rows)] = rows
+        code = timecode.read(picture)
+        if code is None:
+            unread += 1
+            continue
+        codes.append(code)
+        ages.append(at_ms - timecode.unwrap(code.time_us, round(at_ms * 1000)) / 1000)
+    return Shown(ages, codes, unread, found["format"], width, height)
