@@ -42,7 +42,7 @@ class UdpReader(SessionReader):
         self._peer_host = peer_host
         self._targets = [(peer_host, rtp_port), (peer_host, rtcp_port)]
         self._learned = [False, False]
-        self._sockets = _port_pair(local_host)
+        self._sockets = port_pair(local_host)
         self.ports = (self._sockets[0].getsockname()[1], self._sockets[1].getsockname()[1])
         self._queue: deque[bytes] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -126,7 +126,7 @@ class UdpReader(SessionReader):
                 sock.close()
 
 
-def _port_pair(host: str) -> tuple[socket.socket, socket.socket]:
+def port_pair(host: str) -> tuple[socket.socket, socket.socket]:
     """Two UDP sockets on an even port and the one after (RFC 3550 section 11). Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for _ in range(20):
