@@ -6,8 +6,13 @@ import os
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from zlfeed import logs
+
+# A busy machine is no failure.
+settings.register_profile("zlfeed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("zlfeed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

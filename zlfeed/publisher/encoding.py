@@ -129,6 +129,10 @@ class Encoding:
                     return f"FFmpeg gave no frame for {STALL_S:g} s with {encoder.pending} waiting"
                 if self._swap_is_due(encoder) and self._take_spare():
                     return None
+                if encoder.settings != self.settings and not self._first_frame.is_set():
+                    # Before the first frame there is no spare, and this one would never get a frame of its size.
+                    self.current = None
+                    return None
         finally:
             ended.cancel()
             await asyncio.gather(ended, return_exceptions=True)
