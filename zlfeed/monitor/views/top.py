@@ -136,7 +136,7 @@ def hero(view: CameraView, cells: int, limits: Thresholds, glyphs: Glyphs) -> li
         for line, note in zip(_large(p50, ("ms p50", "", ""), glyphs), notes, strict=True)
     ]  # fmt: skip
     level = view.health.level
-    old = stale if view.stale else list[Line]
+    old = stale if view.stale else list
     blocks = [
         (old(framed([Span("rate", "title")], [], fps_body, fps_cells, 5, glyphs)), fps_cells),
         (
