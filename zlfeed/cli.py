@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -469,4 +470,7 @@ def bench(
 
 def main() -> None:
     """The program's entry point."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Where a sign has no place in the encoding (LC_ALL=C, a Windows code page), "?" must do.
+        sys.stdout.reconfigure(errors="replace")
     app()
