@@ -188,14 +188,15 @@ class RecordingClient:
         """Asks again with what the server wants to know: once, a few times if only its nonce was too old."""
         offered = challenges(response.headers.get("www-authenticate", ""))
         if self._login is None:
-            return Lost("it asks for a user and a password", curable=False)
+            return Lost("it asks for a user name and a password", curable=False)
         challenge = best(offered)
+        stale = challenge is not None and challenge.parameters.get("stale", "").lower() == "true"
+        # MediaMTX offers nothing any more once a password was wrong.
+        if self._signings and not (stale and self._signings < _STALE_LIMIT):
+            return Lost("it refuses the user name or the password", curable=False)
         if challenge is None:
             schemes = ", ".join(sorted({c.scheme for c in offered})) or "nothing"
             return Lost(f"it asks for a login of a kind not known here ({schemes})", curable=False)
-        stale = challenge.parameters.get("stale", "").lower() == "true"
-        if self._signings and not (stale and self._signings < _STALE_LIMIT):
-            return Lost("it refuses the user name or the password", curable=False)
         self._signings += 1
         self._challenge = challenge
         self._answers_to_challenge = 0
