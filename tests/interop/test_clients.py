@@ -15,7 +15,7 @@ from tests.support.commands import Running, publishing
 from tests.support.players import LIMIT_S, hashes, watch
 
 pytestmark = pytest.mark.timeout(90)
-PICTURES = 45
+PICTURES = 30
 
 
 class Feed:
