@@ -74,3 +74,27 @@ def test_a_flood_of_made_up_sessions_does_not_grow_without_end() -> None:
     for number in range(1000):
         reports.add(report(f"s{number}", p50=number), "h", 100)
     assert told(reports, [viewer("s999", "h:1"), viewer("s0", "h:2")]) == [999, None]
+
+
+def test_viewers_at_one_address_are_told_apart_by_their_ports() -> None:
+    reports = ViewerReports()
+    reports.add(report("port 1", p50=7), "10.0.0.9", 100)
+    reports.add(report("port 2", p50=8), "10.0.0.9", 100)
+    assert told(reports, [viewer("a", "10.0.0.9:2"), viewer("b", "10.0.0.9:1"), viewer("c", "10.0.0.8:1")]) == [
+        8,
+        7,
+        None,
+    ]
+
+
+def test_behind_a_nat_the_port_is_another_and_the_only_viewer_s_report_is_its_own() -> None:
+    reports = ViewerReports()
+    reports.add(report("port 40000", p50=7), "10.0.0.9", 100)
+    assert told(reports, [viewer("a", "10.0.0.9:61234")]) == [7]
+
+
+def test_one_who_came_again_is_believed_the_newest_report() -> None:
+    reports = ViewerReports()
+    reports.add(report("port 1", p50=90), "10.0.0.9", 97)
+    reports.add(report("port 2", p50=7), "10.0.0.9", 100)
+    assert told(reports, [viewer("a", "10.0.0.9:3")]) == [7]

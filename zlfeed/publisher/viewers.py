@@ -36,18 +36,30 @@ class ViewerReports:
     def attach(self, viewers: Sequence[Viewer], camera: str, now: float) -> list[Viewer]:
         """The viewers, each with its own fresh report where there is one.
 
-        A report without a session goes to the address's only viewer; where an address has several, nobody can say
-        whose it is, and it goes to none.
+        A report says whose it is by the RTSP session's id, or by the port of the viewer's RTSP connection as
+        "port N". One that says nothing goes to the address's only viewer; where an address has several, nobody can
+        say whose it is, and it goes to none.
         """
         fresh = self._fresh(camera, now)
         hosts = [viewer.address.rpartition(":")[0].strip("[]") for viewer in viewers]
         result = []
         for viewer, host in zip(viewers, hosts, strict=True):
-            own = [(age, report) for _, age, report in fresh if report.session == viewer.id]
+            port = f"port {viewer.address.rpartition(':')[2]}"
+            own = [
+                (age, report)
+                for at, age, report in fresh
+                if report.session == viewer.id or (report.session == port and at == host)
+            ]
             if not own and hosts.count(host) == 1:
-                own = [(age, report) for at, age, report in fresh if not report.session and at == host]
-            if len(own) == 1:
-                age, report = own[0]
+                # Behind a NAT the port is another; a session's id never is.
+                own = [
+                    (age, report)
+                    for at, age, report in fresh
+                    if at == host and (not report.session or report.session.startswith("port "))
+                ]
+            if own:
+                # The newest: one who has just come again may have left an older report behind.
+                age, report = min(own, key=lambda aged: aged[0])
                 viewer = replace(viewer, report=report, report_age_s=age)  # noqa: PLW2901
             result.append(viewer)
         return result

@@ -29,6 +29,7 @@ from zlfeed.receiver.saver import Saver
 from zlfeed.receiver.state import State, state_of
 from zlfeed.receiver.target import Target, authority, parse
 from zlfeed.receiver.view import View
+from zlfeed.receiver.whose import session_name
 from zlfeed.receiver.window import Window
 from zlfeed.signals import force
 from zlfeed.status_client import LinkState, status_url
@@ -263,6 +264,7 @@ class Receiver:
             latency_p95_ms=latency.p95 if latency else None,
             latency_error_ms=figures.latency_error_ms,
             missed=self._missed,
+            session=session_name(self._target.port),
             longest_freeze_ms=figures.longest_freeze_ms,
         )
 

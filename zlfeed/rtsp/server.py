@@ -94,7 +94,7 @@ class RelayConnection(asyncio.Protocol):
 
     def _open_ports(self, session: Session) -> tuple[int, int] | None:
         try:
-            reader = UdpReader(session, self._host, self._local_host, self._agent)
+            reader = UdpReader(session, self.peer, self._host, self._local_host, self._agent)
         except OSError as error:
             log.warning("udp_ports", peer=self.peer, error=str(error))
             return None

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from zlfeed.net import host_port, plain_host
+from zlfeed.net import plain_host
 from zlfeed.rtsp.readers import SessionReader
 from zlfeed.rtsp.rtp import AccessUnit
 from zlfeed.rtsp.session import TIMEOUT_S, Session
@@ -33,11 +33,11 @@ class UdpReader(SessionReader):
     ORPHAN_S = 10.0
     """A session whose connection is gone ends after this long without a sign of life."""
 
-    def __init__(self, session: Session, peer_host: str, local_host: str, agent: Callable[[], str]) -> None:
-        """Opens the two ports. Raises OSError."""
+    def __init__(self, session: Session, peer: str, peer_host: str, local_host: str, agent: Callable[[], str]) -> None:
+        """Opens the two ports; `peer` is the viewer's RTSP connection, by which it is known. Raises OSError."""
         assert isinstance(session.transport, UdpTransport)
         rtp_port, rtcp_port = session.transport.client_ports
-        super().__init__(session, host_port(peer_host, rtp_port), agent)
+        super().__init__(session, peer, agent)
         self.connected = True
         self._peer_host = peer_host
         self._targets = [(peer_host, rtp_port), (peer_host, rtcp_port)]
