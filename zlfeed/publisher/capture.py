@@ -6,6 +6,7 @@ whose methods are called in this thread.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -141,11 +142,11 @@ class Capture:
                 if not self._lose(failure):
                     return
         finally:
-            self._close_camera()
+            self._close(self._camera)
 
     def _open_and_read(self) -> None:
-        camera = self._camera = CameraProcess(self._settings.spec, self._settings.size, self._settings.fps)
         self._wait_for_turn()
+        camera = self._camera = self._camera or self._standby()
         camera.open()
         deadline = time.monotonic() + OPEN_TIMEOUT_S
         while not camera.ready(_POLL_S):
@@ -185,7 +186,7 @@ class Capture:
         if self._lost_at is None:
             self._lost_at = time.time()
         if self._size is None and not self._retry_first:
-            self._close_camera()
+            self._close(self._camera)
             self.error = error
             self._listener.camera_lost(str(error))
             return False
@@ -196,12 +197,16 @@ class Capture:
             self._listener.slate_shown(*self._size)
         # Told before it is closed: a blocked driver takes a second to end.
         self._listener.camera_lost(str(error))
-        opened = self._camera is not None
-        self._close_camera()
         self._turn_at = time.monotonic() + next(self._delays)
-        if not opened:
-            self._wait_for_turn()  # not even a process could be had
+        lost, self._camera = self._camera, None
+        with contextlib.suppress(CameraError):  # the next attempt tries again, and says why it fails
+            self._camera = self._standby()
+        self._close(lost)
         return True
+
+    def _standby(self) -> CameraProcess:
+        """A process that makes itself ready to open the camera, which takes longer than many a camera's opening."""
+        return CameraProcess(self._settings.spec, self._settings.size, self._settings.fps)
 
     def _wait_for_turn(self) -> None:
         """Waits until the camera may be tried again, or its device is plugged in again."""
@@ -217,9 +222,8 @@ class Capture:
                 return
             gone = gone or not os.path.exists(node)
 
-    def _close_camera(self) -> None:
+    def _close(self, camera: CameraProcess | None) -> None:
         self.connected = False
-        camera = self._camera
         if camera is None:
             return
         # A blocked driver takes a second to end; viewers get their slate meanwhile.
@@ -231,7 +235,8 @@ class Capture:
                 self._slate_if_due()
         self._captured_before += camera.captured
         self._dropped_before += camera.dropped
-        self._camera = None
+        if camera is self._camera:
+            self._camera = None
 
     def _numbered(self, frame: FrameInfo) -> FrameInfo:
         """The frame with a number that goes on over camera restarts and slates; passed-over frames leave a gap."""
