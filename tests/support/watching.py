@@ -145,6 +145,10 @@ class Watcher:
         """Its first picture."""
         return self.until(lambda sighting: True, within_s)
 
+    def past(self, moment: float, within_s: float = 15.0) -> None:
+        """Waits for a picture later than `moment`."""
+        self.until(lambda sighting: True, max(0.0, moment - time.monotonic()) + within_s, after=moment)
+
     def between(self, start: float, end: float) -> list[Sighting]:
         """What it saw from `start` to `end`."""
         return [sighting for sighting in tuple(self.sightings) if start <= sighting.at <= end]

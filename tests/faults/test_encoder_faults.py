@@ -1,0 +1,117 @@
+"""FFmpeg is killed, stops, or falls silent: the warm spare takes over, and no viewer loses its session."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.faults.kit import encoders, wait_until
+from tests.support import figures
+from tests.support.commands import Running, publishing
+from tests.support.standin_ffmpeg import tapped
+from tests.support.watching import Watcher, ffmpeg, gstreamer, opencv
+
+pytestmark = [pytest.mark.needs("ffmpeg"), pytest.mark.timeout(300)]
+SMALL = ("--server", "embedded", "--size", "320x240")
+LIMIT_MS = 5000.0
+"""Whatever the machine: a viewer that sees nothing for longer has not been spared the fault."""
+
+
+def spare_is_warm(publisher: Running) -> None:
+    """Waits until the one at work has a spare, and gives it the time that warming takes."""
+    settled: list[psutil.Process] = []
+    while len(settled) != 2 or settled != encoders(publisher):
+        wait_until(lambda: len(encoders(publisher)) == 2)
+        settled = encoders(publisher)
+        time.sleep(0.7)
+
+
+@pytest.mark.needs("gst-launch-1.0")
+def test_killing_ffmpeg_costs_nobody_the_session() -> None:
+    kills = 100 if figures.wanted() else 12
+    with publishing(*SMALL) as publisher, ExitStack() as stack:
+        url = publisher.line("ready")["urls"]["rtsp"]
+        watchers = [stack.enter_context(Watcher(player(url))) for player in (opencv, ffmpeg, gstreamer)]
+        for watcher in watchers:
+            watcher.first()
+        moments = []
+        for _ in range(kills):
+            spare_is_warm(publisher)
+            time.sleep(random.uniform(0.0, 0.1))
+            moments.append(time.monotonic())
+            encoders(publisher)[0].kill()
+        last = moments[-1]
+        for watcher in watchers:
+            watcher.past(last + 1.0)
+
+        for watcher in watchers:
+            assert watcher.alive
+            gaps = [watcher.gap_ms(moment - 0.1, moment + 0.7) for moment in moments]
+            missed = sum(watcher.missed(moment - 0.1, moment + 0.7) for moment in moments)
+            assert max(gaps) < LIMIT_MS
+            figures.record(
+                f"kill −9 FFmpeg, {kills} times, seen by {watcher.name}",
+                f"no session lost; gap {figures.spread(gaps)}; {missed / kills:.1f} frames lost a kill",
+            )
+        publisher.end()
+        summary = publisher.line("summary")
+        assert summary["encoder_restarts"] == kills
+        assert "encoder_failed" in summary["frames_dropped"], "frames that went with an encoder are counted"
+
+
+def test_killing_the_spare_too_costs_a_start() -> None:
+    with publishing(*SMALL) as publisher, Watcher(ffmpeg(publisher.line("ready")["urls"]["rtsp"])) as watcher:
+        watcher.first()
+        spare_is_warm(publisher)
+        moment = time.monotonic()
+        for encoder in encoders(publisher):
+            encoder.kill()
+        watcher.past(moment + 1.0)
+        gap = watcher.gap_ms(moment - 0.1, time.monotonic())
+        assert gap < LIMIT_MS
+        figures.record("kill −9 FFmpeg and the spare at once", f"gap {gap:.0f} ms")
+
+
+def test_a_stopped_ffmpeg_is_replaced() -> None:
+    with publishing(*SMALL) as publisher, Watcher(ffmpeg(publisher.line("ready")["urls"]["rtsp"])) as watcher:
+        watcher.first()
+        spare_is_warm(publisher)
+        moment = time.monotonic()
+        stopped = encoders(publisher)[0]
+        stopped.suspend()
+        event = publisher.line("event", code="encoder_restarted")
+        after = time.monotonic()
+        watcher.past(after + 0.3)
+        gap = watcher.gap_ms(moment - 0.1, time.monotonic())
+        assert gap < LIMIT_MS
+        assert "gave no frame" in event["text"]
+        wait_until(lambda: not stopped.is_running())
+        figures.record("FFmpeg stopped (SIGSTOP)", f"replaced; gap {gap:.0f} ms")
+
+
+def test_an_ffmpeg_that_reads_on_and_says_nothing_is_replaced(tmp_path: Path) -> None:
+    program, orders = tapped(tmp_path, shutil.which("ffmpeg") or "")
+    with (
+        publishing(*SMALL, "--ffmpeg-path", str(program)) as publisher,
+        Watcher(ffmpeg(publisher.line("ready")["urls"]["rtsp"])) as watcher,
+    ):
+        watcher.first()
+        spare_is_warm(publisher)
+        moment = time.monotonic()
+        parent = encoders(publisher)[0].parent()
+        assert parent
+        orders.write_text(str(parent.pid))
+        publisher.line("event", code="encoder_restarted")
+        after = time.monotonic()
+        watcher.past(after + 0.3)
+        gap = watcher.gap_ms(moment - 0.1, time.monotonic())
+        assert gap < LIMIT_MS
+        figures.record("FFmpeg alive and silent", f"replaced; gap {gap:.0f} ms")
+        assert publisher.end() == 130
+        assert publisher.left_behind() == []

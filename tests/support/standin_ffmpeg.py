@@ -1,0 +1,34 @@
+"""FFmpeg with a tap on its output: `python -P standin_ffmpeg.py ORDERS FFMPEG ARGUMENTS…`.
+
+It is FFmpeg in everything, but once the file ORDERS names its process id it lets none of its output through.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+
+def tapped(folder: Path, ffmpeg: str) -> tuple[Path, Path]:
+    """An executable that runs FFmpeg with the tap, and its orders' file."""
+    program, orders = folder / "tapped-ffmpeg", folder / "silent"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -S "{__file__}" "{orders}" "{ffmpeg}" "$@"\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return program, orders
+
+
+def main(orders: Path, command: list[str]) -> int:
+    """Runs FFmpeg until it ends; its exit code."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0) as ffmpeg:
+        assert ffmpeg.stdout
+        while data := os.read(ffmpeg.stdout.fileno(), 1 << 16):
+            if not (orders.exists() and str(os.getpid()) in orders.read_text().split()):
+                os.write(1, data)
+        return ffmpeg.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
