@@ -35,6 +35,14 @@ def test_a_frame_is_given_as_soon_as_its_last_byte_is_here() -> None:
     assert list(demuxer.feed(frame[-1:])) == [Packet(0, True, b"picture")]
 
 
+def test_a_packet_is_given_once_though_its_reader_stops_half_way() -> None:
+    demuxer = NutDemuxer()
+    for packet in demuxer.feed(HEAD + mux.coded_frame(b"a", 0) + mux.short_frame(b"b") + mux.short_frame(b"c")):
+        assert packet.data == b"a"
+        break
+    assert [packet.data for packet in demuxer.feed(mux.short_frame(b"d"))] == [b"b", b"c", b"d"]
+
+
 def test_an_elided_header_comes_back() -> None:
     frame = mux.ELIDED + b"\x41slice"
     data = HEAD + mux.syncpoint(0) + mux.coded_frame(frame, 0, elide=True)

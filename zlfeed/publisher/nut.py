@@ -128,6 +128,9 @@ class NutDemuxer:
                 if packet is not None:
                     yield packet
         except _NeedMore:
+            pass
+        finally:
+            # Also when the caller stops half-way: what it was given it is not given again.
             del self._buffer[:pos]
         if len(self._buffer) > _MAX_PACKET:
             raise NutError(f"a packet of more than {_MAX_PACKET >> 20} MiB")
