@@ -31,6 +31,7 @@ class Stage:
     avg_ms: float | None = None
     p95_ms: float | None = None
     max_ms: float | None = None
+    p50_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from zlfeed.clock import Estimate
 from zlfeed.metrics import percentile
-from zlfeed.receiver.figures import Histogram, missed_between
+from zlfeed.model import Latency, Stage
+from zlfeed.receiver.figures import Histogram, missed_between, stage_times
 from zlfeed.receiver.stats import Statistics
 from zlfeed.timecode import TIME_MODULUS, Timecode
 
@@ -208,3 +209,17 @@ def test_the_histogram_stays_small() -> None:
     for i in range(200_000):
         histogram.add(i / 100)
     assert len(histogram._bins) <= 5 * 900 + 1
+
+
+def test_what_the_publisher_s_stages_leave_of_the_latency_is_network_and_decoding() -> None:
+    stages = [Stage("capture", p50_ms=1.0), Stage("encode", p50_ms=2.5), Stage("relay", p50_ms=0.25)]
+    assert stage_times(Latency(p50=5.0), stages) == {
+        "capture": 1.0,
+        "encode": 2.5,
+        "relay": 0.25,
+        "network_decode": 1.25,
+    }
+    assert stage_times(Latency(p50=3.0), stages) == stage_times(None, stages)
+    assert stage_times(None, stages) == {"capture": 1.0, "encode": 2.5, "relay": 0.25, "network_decode": None}
+    assert stage_times(Latency(p50=5.0), []) is None
+    assert stage_times(Latency(p50=5.0), [*stages, Stage("new")]) is None

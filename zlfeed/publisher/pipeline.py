@@ -200,7 +200,7 @@ class Pipeline:
         encoder = self._encoding.settings
         encode = self._stages["encode"]
         stages = [
-            Stage(name, window.mean(now), window.percentile(now, 95), window.max(now))
+            Stage(name, window.mean(now), window.percentile(now, 95), window.max(now), window.percentile(now, 50))
             for name, window in self._stages.items()
         ]
         status = CameraStatus(

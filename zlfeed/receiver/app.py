@@ -21,7 +21,7 @@ from zlfeed.errors import ExitCode, StartError
 from zlfeed.model import Event, Hello, ViewerReport
 from zlfeed.opencv import load_cv2
 from zlfeed.receiver import backends, display, saver
-from zlfeed.receiver.figures import Figures
+from zlfeed.receiver.figures import Figures, stage_times
 from zlfeed.receiver.link import StatusLink
 from zlfeed.receiver.reader import NoClock, Picture, Reader, available
 from zlfeed.receiver.report import JsonReport, Report, TextReport
@@ -253,7 +253,9 @@ class Receiver:
         self._missed += figures.missed
         if self._link:
             self._link.report(self._viewer_report(figures))
-        self._print(lambda: self._report.second(figures, self.state(), self._display(run=False)))
+        stages = stage_times(figures.latency_ms, self._link.stages() if self._link else ())
+        extra = {"stages_ms": stages, **self._display(run=False)}
+        self._print(lambda: self._report.second(figures, self.state(), extra))
 
     def _viewer_report(self, figures: Figures) -> ViewerReport:
         latency = figures.latency_ms

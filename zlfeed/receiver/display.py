@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-import threading
 from pathlib import Path
 from types import ModuleType
 
 from zlfeed.errors import StartError
+from zlfeed.receiver import x11
 
 _PLUGINS = "QT_QPA_PLATFORM_PLUGIN_PATH"
 _TIMEOUT_S = 3.0
@@ -35,9 +35,7 @@ def prepare(cv2: ModuleType) -> None:
         )
     if sys.platform in ("win32", "darwin"):
         return
-    bundled = framework.startswith("QT") and os.environ.get(_PLUGINS, "").startswith(
-        str(Path(str(cv2.__file__)).parent)
-    )
+    bundled = is_bundled_qt(cv2)
     if bundled:
         os.environ["QT_QPA_PLATFORM"] = "xcb"
         _quiet_fonts()
@@ -49,40 +47,23 @@ def prepare(cv2: ModuleType) -> None:
         return  # a system's own Qt or GTK speaks Wayland by itself
     if not os.environ.get("DISPLAY"):
         raise StartError("the window needs X11, and DISPLAY is not set: install Xwayland, or use --headless")
-    _connect_x11()
-    if bundled:
-        _load_plugin(Path(os.environ[_PLUGINS], "platforms", "libqxcb.so"))
-
-
-def _connect_x11() -> None:
-    """Connects to the X server as Qt will, with its authorisation, and closes again."""
-    try:
-        xcb = ctypes.CDLL("libxcb.so.1")
-    except OSError:
-        return  # not a machine whose OpenCV uses X11
-    xcb.xcb_connect.restype = ctypes.c_void_p
-    xcb.xcb_connect.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
-    xcb.xcb_connection_has_error.argtypes = [ctypes.c_void_p]
-    xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]
-    works: list[bool] = []
-
-    def connect() -> None:
-        connection = xcb.xcb_connect(None, None)
-        works.append(not xcb.xcb_connection_has_error(connection))
-        xcb.xcb_disconnect(connection)
-
-    # A display on another machine may keep a connection waiting for minutes.
-    attempt = threading.Thread(target=connect, name="display", daemon=True)
-    attempt.start()
-    attempt.join(_TIMEOUT_S)
     name = os.environ["DISPLAY"]
-    if not works:
+    connects = x11.can_connect(_TIMEOUT_S)
+    if connects is None:
         raise StartError(f"the display {name} does not answer within {_TIMEOUT_S:g} s (DISPLAY): use --headless")
-    if not works[0]:
+    if not connects:
         raise StartError(
             f"the display {name} cannot be opened: nothing answers there, or this user is not allowed to use it "
             "(DISPLAY, XAUTHORITY); use --headless to run without a window"
         )
+    if bundled:
+        _load_plugin(Path(os.environ[_PLUGINS], "platforms", "libqxcb.so"))
+
+
+def is_bundled_qt(cv2: ModuleType) -> bool:
+    """Whether windows are those of the Qt that comes with opencv-python on Linux; it speaks X11 only."""
+    plugins = os.environ.get(_PLUGINS, "")
+    return sys.platform == "linux" and bool(cv2.__file__) and plugins.startswith(str(Path(str(cv2.__file__)).parent))
 
 
 def _load_plugin(plugin: Path) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from zlfeed import timecode
-from zlfeed.model import Latency
+from zlfeed.model import Latency, Stage
 from zlfeed.timecode import Timecode
 
 MAX_FPS = 240
@@ -52,6 +53,21 @@ class Figures:
         if self.latency_ms is not None:
             fields["latency_ms"] = {name: round_ms(getattr(self.latency_ms, name)) for name in Latency.__slots__}
         return {name: round_ms(value) if isinstance(value, float) else value for name, value in fields.items()}
+
+
+def stage_times(latency: Latency | None, stages: Sequence[Stage]) -> dict[str, float | None] | None:
+    """Where a frame's time went in the last second, ms: the publisher's stages, and what is left of the latency.
+
+    All are medians, the publisher's of its last two seconds; `network_decode` is the latency's less theirs, so that
+    its error is all of theirs together. It is None where that would be less than nothing, and all of it is None when
+    the publisher does not tell its stages.
+    """
+    times = {stage.name: stage.p50_ms for stage in stages}
+    known = [time for time in times.values() if time is not None]
+    if not known or len(known) < len(times):
+        return None
+    left = latency.p50 - math.fsum(known) if latency and latency.p50 is not None else -1.0
+    return {name: round_ms(time) for name, time in {**times, "network_decode": left if left >= 0 else None}.items()}
 
 
 def round_ms(value: float | None) -> float | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from zlfeed import logs
 from zlfeed.clock import DRIFT, Estimate, monotonic_us
 from zlfeed.errors import StartError
-from zlfeed.model import CameraStatus, Hello, Pong, ServerMessage, Subscribe, ViewerReport
+from zlfeed.model import CameraStatus, Hello, Pong, ServerMessage, Stage, Subscribe, ViewerReport
 from zlfeed.status_client import LinkState, StatusClient
 
 log = logs.get(__name__)
@@ -37,6 +37,7 @@ class StatusLink:
         self._distrusted = False
         self._stopped = False
         self._camera_state: str | None = None
+        self._stages: Sequence[Stage] = ()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: StatusClient | None = None
         self._task: asyncio.Task[None] | None = None
@@ -70,6 +71,10 @@ class StatusLink:
     def camera_state(self) -> str | None:
         """The camera's state as the publisher last said it, None while there is no connection."""
         return self._camera_state
+
+    def stages(self) -> Sequence[Stage]:
+        """The publisher's stages of a frame's way, as it last said them; none while there is no connection."""
+        return self._stages
 
     def report(self, report: ViewerReport) -> None:
         """Sends a report, when there is a connection."""
@@ -108,6 +113,7 @@ class StatusLink:
             self._keep_estimate()
         elif isinstance(message, CameraStatus) and message.camera == self._camera:
             self._camera_state = message.state
+            self._stages = message.stages
 
     def _keep_estimate(self) -> None:
         assert self._client is not None
@@ -126,6 +132,7 @@ class StatusLink:
     def _link_changed(self, state: LinkState) -> None:
         if not state.connected:
             self._camera_state = None
+            self._stages = ()
         self._on_link(state)
 
     def _cancel(self) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
 
-from zlfeed.receiver import display
+from zlfeed.receiver import display, x11
 
 _LARGEST = (1280, 800)
 """A window begins no larger than this, in pixels; it can be made larger, or full screen."""
+_ANNOUNCE_AFTER_S = (0.1, 0.5)
 _KEYS = {ord("q"): "quit", 27: "quit", ord("s"): "save", ord("f"): "fullscreen"}
 
 
@@ -26,6 +28,9 @@ class Window:
         # Both carry out what is due, painting too, and return. Not all of OpenCV's toolkits know pollKey.
         framework = str(cv2.currentUIFramework()).upper()
         self._poll = cv2.pollKey if framework.startswith(("QT", "WIN32")) else lambda: cv2.waitKey(1)
+        self._announce_at = (
+            [time.monotonic() + delay for delay in _ANNOUNCE_AFTER_S] if display.is_bundled_qt(cv2) else []
+        )
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
 
     def show(self, image: npt.NDArray[np.uint8]) -> None:
@@ -39,6 +44,9 @@ class Window:
 
     def keys(self) -> str | None:
         """Paints and takes one key: quit, save or None. Closing the window is quit; full screen is done here."""
+        if self._announce_at and time.monotonic() >= self._announce_at[0]:
+            self._announce_at.pop(0)
+            x11.announce_mapped(self._title)
         action = _KEYS.get(self._poll() & 0xFF)
         if not self._is_open():
             return "quit"

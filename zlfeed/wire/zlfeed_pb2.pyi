@@ -195,16 +195,18 @@ class CameraStatus(_message.Message):
     def __init__(self, camera: _Optional[str] = ..., time_us: _Optional[int] = ..., is_connected: _Optional[bool] = ..., state: _Optional[str] = ..., fps: _Optional[float] = ..., frames_captured: _Optional[int] = ..., frames_sent: _Optional[int] = ..., frames_dropped: _Optional[_Mapping[str, int]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., codec: _Optional[str] = ..., encoder: _Optional[str] = ..., bitrate_asked_kbps: _Optional[float] = ..., bitrate_kbps: _Optional[float] = ..., bytes_sent: _Optional[int] = ..., encode_ms_avg: _Optional[float] = ..., encode_ms_max: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., latency_ms: _Optional[_Union[Latency, _Mapping]] = ..., viewers: _Optional[_Iterable[_Union[Viewer, _Mapping]]] = ..., cpu_percent: _Optional[float] = ..., process_cpu_percent: _Optional[float] = ..., memory_percent: _Optional[float] = ..., memory_used_mb: _Optional[float] = ..., memory_total_mb: _Optional[float] = ..., network_mbps: _Optional[float] = ..., network_interface: _Optional[str] = ..., temperature_c: _Optional[float] = ..., uptime_s: _Optional[float] = ..., server: _Optional[str] = ..., error_message: _Optional[str] = ..., fps_asked: _Optional[float] = ..., gop: _Optional[int] = ..., encoder_restarts: _Optional[int] = ..., camera_restarts: _Optional[int] = ..., status_messages_dropped: _Optional[int] = ..., slow_clients: _Optional[int] = ...) -> None: ...
 
 class Stage(_message.Message):
-    __slots__ = ("name", "avg_ms", "p95_ms", "max_ms")
+    __slots__ = ("name", "avg_ms", "p95_ms", "max_ms", "p50_ms")
     NAME_FIELD_NUMBER: _ClassVar[int]
     AVG_MS_FIELD_NUMBER: _ClassVar[int]
     P95_MS_FIELD_NUMBER: _ClassVar[int]
     MAX_MS_FIELD_NUMBER: _ClassVar[int]
+    P50_MS_FIELD_NUMBER: _ClassVar[int]
     name: str
     avg_ms: float
     p95_ms: float
     max_ms: float
-    def __init__(self, name: _Optional[str] = ..., avg_ms: _Optional[float] = ..., p95_ms: _Optional[float] = ..., max_ms: _Optional[float] = ...) -> None: ...
+    p50_ms: float
+    def __init__(self, name: _Optional[str] = ..., avg_ms: _Optional[float] = ..., p95_ms: _Optional[float] = ..., max_ms: _Optional[float] = ..., p50_ms: _Optional[float] = ...) -> None: ...
 
 class Latency(_message.Message):
     __slots__ = ("p50", "p95", "p99", "max")
