@@ -468,6 +468,27 @@ def bench(
     _end(run)
 
 
+mediamtx = typer.Typer(cls=_Group, help="MediaMTX, which gives browsers the stream.", no_args_is_help=True)
+app.add_typer(mediamtx, name="mediamtx")
+
+
+@mediamtx.command(cls=_Command)
+def install(
+    version: Annotated[
+        str | None, typer.Option("--version", metavar="V", help="Default: the version this zlfeed is tested with.")
+    ] = None,
+) -> None:
+    """Fetch MediaMTX's official release for this machine, check it, and put it where publish finds it."""
+
+    def run() -> int:
+        settings = _settings()
+        from zlfeed.publisher.mediamtx.install import run as install_run
+
+        return install_run(version, settings.mediamtx_base_url)
+
+    _end(run)
+
+
 def main() -> None:
     """The program's entry point."""
     if isinstance(sys.stdout, io.TextIOWrapper):

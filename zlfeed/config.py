@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 from zlfeed.errors import UsageError
 from zlfeed.publisher import target
+from zlfeed.publisher.mediamtx import release
 
 CONFIG_NAME = "zlfeed.toml"
 DOTENV = ".env"
@@ -100,6 +101,12 @@ def _server(server: str) -> str:
     return server
 
 
+def _web_address(url: str) -> str:
+    if not re.fullmatch(r"(?i:https?)://[^\s/?#]+(/[^\s?#]*)?", url):
+        raise ValueError("an address of releases looks like https://HOST/PATH")
+    return url
+
+
 def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
@@ -113,6 +120,7 @@ Gop = Annotated[int | None, BeforeValidator(_gop)]
 HostName = Annotated[str, AfterValidator(_host)]
 StreamName = Annotated[str, AfterValidator(_stream_name)]
 Server = Annotated[str, AfterValidator(_server), Field(repr=False)]
+WebAddress = Annotated[str, AfterValidator(_web_address), Field(repr=False)]
 """A URL may hold a password: never shown as it is."""
 Port = Annotated[int, Field(ge=0, le=65535)]
 """0 lets the system choose; the port in use is in every URL that is shown."""
@@ -140,6 +148,8 @@ class Settings(BaseSettings):
     server: Server = "auto"
     ffmpeg_path: Path | None = None
     mediamtx_path: Path | None = None
+    mediamtx_base_url: WebAddress = release.BASE_URL
+    """Where `mediamtx install` finds releases; for a mirror."""
     host: str | None = None
     advertise: HostName | None = None
     rtsp_port: Port = 8554

@@ -45,7 +45,7 @@ def locate(asked: Path | None) -> Program | None:
         if found is None:
             return None
     path = Path(found).absolute()
-    version = _version(path)
+    version = version_of(path)
     numbers = re.match(r"v?(\d+)\.(\d+)", version)
     if numbers and (int(numbers[1]), int(numbers[2])) < MINIMUM:
         wanted = ".".join(map(str, MINIMUM))
@@ -56,7 +56,8 @@ def locate(asked: Path | None) -> Program | None:
     return Program(path, version)
 
 
-def _version(path: Path) -> str:
+def version_of(path: Path) -> str:
+    """What a program says that its version is. Raises StartError when it is no MediaMTX, or does not run."""
     try:
         done = subprocess.run(
             [str(path), "--version"],
