@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,16 @@ BEGIN, END = "<!-- options: made by scripts/gen_options.py -->", "<!-- /options 
 def tables() -> str:
     """A heading and a table for each command, in the order and the words of --help."""
     group: Any = typer.main.get_command(app)
-    return "\n".join(_table(name, command) for name, command in group.commands.items() if not command.hidden)
+    return "\n".join(_table(name, command) for name, command in _commands(group) if not command.hidden)
+
+
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command with its whole name, those of groups too."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield before + name, command
 
 
 def _table(name: str, command: Any) -> str:
