@@ -147,13 +147,13 @@ async def test_sender_reports_go_on_and_count_what_was_sent() -> None:
         assert second.ntp > first.ntp
 
 
-async def test_fifty_readers_each_get_every_frame() -> None:
+async def test_two_hundred_readers_each_get_every_frame() -> None:
     async with relaying() as feed, contextlib.AsyncExitStack() as stack:
         feed.gop(2)
-        clients = [await stack.enter_async_context(connected(feed.url)) for _ in range(50)]
+        clients = [await stack.enter_async_context(connected(feed.url)) for _ in range(200)]
         await asyncio.gather(*(client.play() for client in clients))
         await asyncio.gather(*(client.pictures(2) for client in clients))
-        assert len(feed.viewers()) == 50
+        assert len(feed.viewers()) == 200
         for number in range(60):
             feed.frame(keyframe=number % 30 == 0, size=3000)
             await asyncio.sleep(0)
@@ -508,10 +508,12 @@ async def test_a_reader_may_end_its_session_and_begin_another_long_after_it_came
 
 async def test_there_is_a_limit_to_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(server, "LOCAL_RESERVE", 0)
     async with relaying() as feed, connected(feed.url) as first, connected(feed.url) as second:
         for client in (first, second):
             assert (await client.ask("OPTIONS")).status == 200
         async with connected(feed.url) as third:
+            assert (await third.response()).status == 503
             assert await third.closed()
         second.abort()
         await until(lambda: len(feed.relay.connections) == 1)

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 
 from zlfeed import logs
 from zlfeed.model import Viewer
-from zlfeed.net import bind_tcp, host_port
+from zlfeed.net import bind_tcp, host_port, is_loopback
 from zlfeed.rtsp.auth import Credentials
 from zlfeed.rtsp.connection import Close, Connection, End, Pause, Play, Rtcp, Send
+from zlfeed.rtsp.messages import Response
 from zlfeed.rtsp.readers import SessionReader
 from zlfeed.rtsp.rtp import AccessUnit
 from zlfeed.rtsp.session import Session, SessionTable
@@ -27,6 +28,7 @@ REPORT_INTERVAL_S = 2.0
 SETUP_TIME_S = 20.0
 """A connection that does not come to play within this time, or again after TEARDOWN, is closed."""
 MAX_CONNECTIONS = 256
+LOCAL_RESERVE = 16
 _DEAD_PEER_MS = 15_000
 """A peer that acknowledges nothing for this long is gone (TCP_USER_TIMEOUT)."""
 
@@ -59,10 +61,14 @@ class RelayConnection(asyncio.Protocol):
             open_ports=self._open_ports,
             pull_prefix=self._relay.pull_prefix,
         )
-        if not self._relay.admit(self):
-            transport.abort()
+        if not self._relay.admit(self, local=is_loopback(peer[0])):
+            # Said at once and not to a request: who has no place here is not to take up our time.
+            transport.write(Response(503, {"Retry-After": "5"}).encode())
+            transport.close()
 
     def data_received(self, data: bytes) -> None:
+        if self._transport.is_closing():
+            return
         for action in self._core.receive(data):
             match action:
                 case Send(reply):
@@ -220,9 +226,9 @@ class Relay:
 
     # ------------------------------------------------------------ what connections ask for
 
-    def admit(self, connection: RelayConnection) -> bool:
-        """Whether there is room for one more."""
-        if len(self.connections) >= MAX_CONNECTIONS:
+    def admit(self, connection: RelayConnection, *, local: bool) -> bool:
+        """Whether there is room for one more; strangers leave some for this machine, where our MediaMTX pulls."""
+        if len(self.connections) >= MAX_CONNECTIONS + (LOCAL_RESERVE if local else 0):
             log.warning("connection_refused", peer=connection.peer, limit=MAX_CONNECTIONS)
             return False
         self.connections.add(connection)
