@@ -109,16 +109,16 @@ def unpack(archive: Path, name: str, out: IO[bytes]) -> None:
 @contextlib.contextmanager
 def _member(archive: Path, name: str) -> Iterator[IO[bytes]]:
     if archive.name.removesuffix(".part").endswith(".zip"):
-        with zipfile.ZipFile(archive) as folder, folder.open(name) as member:
+        with zipfile.ZipFile(archive) as zipped, zipped.open(name) as member:
             yield member
         return
-    with tarfile.open(archive, "r:gz") as folder:
-        found = folder.getmember(name)
-        member = folder.extractfile(found) if found.isreg() else None
-        if member is None:
+    with tarfile.open(archive, "r:gz") as tar:
+        found = tar.getmember(name)
+        file = tar.extractfile(found) if found.isreg() else None
+        if file is None:
             raise KeyError(f"{name} is no file")
-        with member:
-            yield member
+        with file:
+            yield file
 
 
 def _put_in_place(archive: Path, program: Path, version: str) -> None:
