@@ -71,7 +71,7 @@ def program_name(platform: str) -> str:
 def checksum_of(name: str, listing: str) -> str | None:
     """The SHA-256 (hexadecimal) that a listing as sha256sum writes it has for a file; None when it has none."""
     for line in listing.splitlines():
-        match = re.fullmatch(r"([0-9A-Fa-f]{64}) [ *](?:\./)?(\S+)\s*", line)
+        match = re.fullmatch(r"([0-9A-Fa-f]{64}) [ *](\S+)\s*", line)
         if match and match[2] == name:
             return match[1].lower()
     return None
