@@ -210,6 +210,14 @@ def publish(
     no_auth: Annotated[
         bool | None, typer.Option("--no-auth", help="Let everyone in who can reach the port.", rich_help_panel=_ACCESS)
     ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDR/NET",
+            help="Who may come at all; default: everyone (with the token). May be given again.",
+            rich_help_panel=_ACCESS,
+        ),
+    ] = None,
     web_plain: Annotated[
         bool | None,
         typer.Option(
@@ -252,8 +260,8 @@ def publish(
             camera=camera or None, size=size, fps=fps, bitrate=bitrate, gop=gop, codec=codec, encoder=encoder,
             server=server, mediamtx_path=mediamtx_path, ffmpeg_path=ffmpeg_path, host=host, advertise=advertise,
             rtsp_port=rtsp_port, websocket_port=websocket_port, hls_port=hls_port, webrtc_port=webrtc_port,
-            stream_name=stream_name, token_file=token_file, token=token, no_auth=no_auth, web_plain=web_plain,
-            wait_camera=wait_camera, no_timecode=no_timecode, no_overlay=no_overlay,
+            stream_name=stream_name, token_file=token_file, token=token, no_auth=no_auth, allow=allow or None,
+            web_plain=web_plain, wait_camera=wait_camera, no_timecode=no_timecode, no_overlay=no_overlay,
             no_closed_frames=no_closed_frames, duration=duration, log_format=log_format,
         )  # fmt: skip
         if sys.platform == "win32":
@@ -464,6 +472,57 @@ def bench(
         groups = bench_app.groups_of(only, everything=everything)
         options = bench_app.Options(groups, rounds, settings.duration, picture)
         return bench_app.run(settings, options, as_json=json)
+
+    _end(run)
+
+
+configuration = typer.Typer(
+    cls=_Group, help="The settings: which are in force, and where they were said.", no_args_is_help=True
+)
+app.add_typer(configuration, name="config")
+
+
+@configuration.command("show", cls=_Command)
+def config_show(json: Json = False) -> None:
+    """Every setting with its value and where it was said; secrets are hidden."""
+
+    def run() -> int:
+        from zlfeed.config_command import show
+
+        return show(as_json=json)
+
+    _end(run)
+
+
+@configuration.command("validate", cls=_Command)
+def config_validate(
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Default: the file that would be used.")] = None,
+) -> None:
+    """Whether the configuration is right; else file, line, key and the nearest right name."""
+
+    def run() -> int:
+        from zlfeed.config_command import validate
+
+        return validate(file)
+
+    _end(run)
+
+
+token_group = typer.Typer(cls=_Group, help="This machine's token, which viewers elsewhere need.", no_args_is_help=True)
+app.add_typer(token_group, name="token")
+
+
+@token_group.command("new", cls=_Command)
+def token_new() -> None:
+    """Makes a new token; the old one lets nobody in once `publish` is started again."""
+
+    def run() -> int:
+        from zlfeed import tokens
+
+        token = tokens.renew()
+        typer.echo(token.value)
+        typer.echo(f"kept in {token.path}; a publisher that runs takes it when it is started again", err=True)
+        return ExitCode.OK
 
     _end(run)
 

@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from zlfeed.errors import UsageError
+from zlfeed.net import Allowed
 from zlfeed.publisher import target
 from zlfeed.publisher.mediamtx import release
 
@@ -39,6 +40,8 @@ OLDER_NAMES = {
     "CONNECTION_TIMEOUT": ("connection_timeout",),
 }
 """Variables without ZLFEED_ before them, and the settings they stand for."""
+VIEWER_ADDRESS = "WINDOWS_VPN_IP"
+"""A viewer's address, by its older name: joins `allow`."""
 
 
 def parse_size(text: object) -> tuple[int, int]:
@@ -107,6 +110,10 @@ def _web_address(url: str) -> str:
     return url
 
 
+def _allowed(networks: list[str]) -> list[str]:
+    return Allowed(networks).networks
+
+
 def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
@@ -159,7 +166,8 @@ class Settings(BaseSettings):
     stream_name: StreamName = "zerolatency"
     web_plain: bool = False
     """WebRTC and HLS on every address although the token then goes over plain HTTP."""
-    allow: Listed = Field(default=[])
+    allow: Annotated[Listed, AfterValidator(_allowed)] = Field(default=[])
+    """Addresses and networks that may come at all; none: everyone. This machine always may."""
     token: str | None = None
     token_file: Path | None = None
     no_auth: bool = False
@@ -240,11 +248,33 @@ def load(**flags: Any) -> Settings:
     """
     given = {name: value for name, value in flags.items() if value is not None}
     try:
-        return Settings(**given)
+        settings = Settings(**given)
     except ValidationError as error:
         raise UsageError("\n".join(_sentence(e, given) for e in error.errors())) from None
     except (SettingsError, ValueError) as error:
         raise UsageError(f"the configuration cannot be read: {error}") from None
+    if viewer := os.environ.get(VIEWER_ADDRESS) or dotenv_values(DOTENV).get(VIEWER_ADDRESS):
+        try:
+            settings.allow = _allowed([*settings.allow, viewer])
+        except ValueError as error:
+            raise UsageError(f"the variable {VIEWER_ADDRESS}: {error}") from None
+    return settings
+
+
+def origins(settings_cls: type[Settings] = Settings) -> dict[str, str]:
+    """Where each setting that is not a default was said: a variable, .env, or the configuration file. Without flags."""
+    dotenv = {name: value for name, value in dotenv_values(DOTENV).items() if value}
+    found: dict[str, str] = {}
+    for name in settings_cls.model_fields:
+        older = [old for old, fields in OLDER_NAMES.items() if name in fields]
+        places = [
+            *((f"variable {v}", os.environ.get(v)) for v in (f"ZLFEED_{name.upper()}", *older)),
+            *((f"{DOTENV}: {v}", dotenv.get(v)) for v in (f"ZLFEED_{name.upper()}", *older)),
+            (str(config_file()), _from_file(config_file(), settings_cls).get(name)),
+        ]
+        if where := next((place for place, value in places if value not in (None, "")), None):
+            found[name] = where
+    return found
 
 
 def _sentence(error: Any, flags: dict[str, Any]) -> str:

@@ -29,6 +29,36 @@ def plain_host(host: str) -> str:
     return host.removeprefix("::ffff:") if host.startswith("::ffff:") and "." in host else host
 
 
+class Allowed:
+    """Who may come at all: the networks named, and this machine; everyone when none is named."""
+
+    def __init__(self, networks: Sequence[str]) -> None:
+        """Each is an address or ADDRESS/BITS. Raises ValueError with a sentence."""
+        self._networks = [_network(text) for text in networks]
+
+    @property
+    def networks(self) -> list[str]:
+        """As they were understood; empty: everyone."""
+        return [str(network) for network in self._networks]
+
+    def __call__(self, host: str) -> bool:
+        """Whether the address `host` is among them."""
+        if not self._networks or is_loopback(host):
+            return True
+        try:
+            address = ipaddress.ip_address(plain_host(host))
+        except ValueError:
+            return False
+        return any(address in network for network in self._networks)
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(text.strip().strip("[]"), strict=False)
+    except ValueError:
+        raise ValueError(f"an allowed address looks like 10.9.0.1 or 10.9.0.0/24, not {text!r}") from None
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address is this machine's own."""
     try:

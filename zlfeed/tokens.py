@@ -70,7 +70,16 @@ def for_publisher(settings: Settings) -> Token | None:
         ) from None
 
 
-def _create(path: Path) -> Token:
+def renew() -> Token:
+    """Makes a new token in place of the old one. Raises UsageError."""
+    path = state_file()
+    try:
+        return _create(path, replace=True)
+    except OSError as error:
+        raise UsageError(f"the token cannot be kept in {path}: {os.strerror(error.errno or 0)}") from None
+
+
+def _create(path: Path, *, replace: bool = False) -> Token:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Written whole before it has its name, so that two publishers that start together agree on one.
     draft = path.with_name(f"{path.name}.{os.getpid()}")
@@ -78,10 +87,10 @@ def _create(path: Path) -> Token:
         file.write(secrets.token_urlsafe(18) + "\n")
     try:
         with contextlib.suppress(FileExistsError):
-            if hasattr(os, "link"):
-                os.link(draft, path)
-            else:
+            if replace or not hasattr(os, "link"):
                 os.replace(draft, path)
+            else:
+                os.link(draft, path)
     finally:
         draft.unlink(missing_ok=True)
     return Token(_read(path), False, path, created=True)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from zlfeed.net import ANY, LOOPBACK, host_port, is_loopback, plain_host
+from zlfeed.net import ANY, LOOPBACK, Allowed, host_port, is_loopback, plain_host
 from zlfeed.publisher.urls import listen_hosts, rtsp_url, shown_host, websocket_url
 
 
@@ -75,3 +75,27 @@ def test_the_host_in_urls_is_what_is_advertised_else_where_we_listen() -> None:
 def test_urls() -> None:
     assert rtsp_url("fd00::1", 8554, "zerolatency") == "rtsp://[fd00::1]:8554/zerolatency"
     assert websocket_url("10.0.0.1", 9000) == "ws://10.0.0.1:9000/"
+
+
+@pytest.mark.parametrize(
+    ("networks", "host", "may"),
+    [
+        ([], "203.0.113.7", True),
+        (["10.9.0.1"], "10.9.0.1", True),
+        (["10.9.0.1"], "10.9.0.2", False),
+        (["10.9.0.0/24"], "::ffff:10.9.0.200", True),
+        (["10.9.0.7/24"], "10.9.0.200", True),
+        (["10.9.0.0/24"], "127.0.0.1", True),
+        (["10.9.0.0/24"], "::1", True),
+        (["fd00::/8"], "fd12::1%eth0", True),
+        (["fd00::/8"], "10.9.0.1", False),
+        (["10.9.0.0/24"], "nonsense", False),
+    ],
+)
+def test_who_may_come_at_all(networks: list[str], host: str, may: bool) -> None:
+    assert Allowed(networks)(host) is may
+
+
+def test_what_is_no_network_is_said_to_be_none() -> None:
+    with pytest.raises(ValueError, match=r"looks like 10\.9\.0\.1 or 10\.9\.0\.0/24, not '10\.9\.0\.300'"):
+        Allowed(["10.9.0.300"])

@@ -15,7 +15,7 @@ from zlfeed import __version__, logs, timecode
 from zlfeed.config import Settings
 from zlfeed.errors import ExitCode, StartError, UsageError, ZlfeedError
 from zlfeed.model import CameraInfo, CameraStatus, ControlResult, Event, Hello, SetControl, ViewerReport, Welcome
-from zlfeed.net import is_loopback
+from zlfeed.net import Allowed, is_loopback
 from zlfeed.publisher import target, urls
 from zlfeed.publisher.camera import CameraSpec, parse_camera
 from zlfeed.publisher.capture import CaptureSettings
@@ -65,8 +65,9 @@ class Publisher:
         self._report = report
         self._started = time.monotonic()
         self._hosts = urls.listen_hosts(settings.host, authenticated=token is not None)
-        self._relay = Relay(credentials_for=self._credentials_for, on_change=self._changed)
-        self._status = StatusServer(self, self._hosts, settings.websocket_port)
+        allowed = Allowed(settings.allow)
+        self._relay = Relay(credentials_for=self._credentials_for, allowed=allowed, on_change=self._changed)
+        self._status = StatusServer(self, self._hosts, settings.websocket_port, allowed=allowed)
         self._reports = ViewerReports()
         self._sampler = HostSampler()
         self._host: HostSample | None = None
@@ -119,6 +120,7 @@ class Publisher:
             token=self._token.value if self._token else None,
             advertise=s.advertise,
             web_plain=s.web_plain,
+            allow=s.allow,
         )
         return FrontDoor(
             door,

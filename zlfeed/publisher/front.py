@@ -29,7 +29,7 @@ Topology = Literal["embedded", "beside", "classic"]
 TRIAL_S = 60.0
 """How long MediaMTX must hold on spare ports before it gets the public port back."""
 RETRY_S = 60.0
-PATIENCE_S = 2.0
+PATIENCE_S = 1.2
 """Classic: how long MediaMTX has for a restart before the relay stands in."""
 _BESIDE_S = 3.0
 """How long the first "ready" waits for MediaMTX's URLs."""
@@ -48,6 +48,7 @@ class DoorSettings:
     token: str | None = None
     advertise: str | None = None
     web_plain: bool = False
+    allow: Sequence[str] = ()
 
 
 def choose(server: str, mediamtx_path: Path | None) -> tuple[Topology, Program | None]:
@@ -195,6 +196,7 @@ class FrontDoor:
             web_host_bind=_bind_address(self._web_hosts()),
             web_host=s.advertise,
             token=s.token,
+            allow=[*s.allow, "127.0.0.1", "::1"] if s.allow else (),
         )
 
     async def run(self) -> None:

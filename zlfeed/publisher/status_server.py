@@ -64,12 +64,14 @@ class StatusServer:
         hosts: Sequence[str],
         port: int,
         *,
+        allowed: Callable[[str], bool] = lambda _host: True,
         wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self.port = port
         self.hub = Hub()
         self._source = source
         self._hosts = hosts
+        self._allowed = allowed
         self._wall_us = wall_us
         self._admitted = 0
         self._touched = asyncio.Event()
@@ -88,7 +90,7 @@ class StatusServer:
                 self._handle,
                 sock=listener,
                 compression=None,
-                process_request=_check_request,
+                process_request=self._check_request,
                 server_header="zlfeed",
                 open_timeout=HELLO_TIME_S,
                 close_timeout=CLOSE_TIME_S,
@@ -99,6 +101,13 @@ class StatusServer:
                 create_connection=cast(type[ServerConnection], self._connection),  # documented as a factory
             )
             self._servers.append(await server)
+
+    def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Turns away who is not allowed to come at all, then browsers that ask for a page."""
+        if not self._allowed((connection.remote_address or ("",))[0]):
+            self.hub.grumble("status_client_refused", client=peer(connection), reason="not among --allow")
+            return connection.respond(http.HTTPStatus.FORBIDDEN, "This address is not among those that may come.\n")
+        return _check_request(connection, request)
 
     async def run(self) -> None:
         """Sends every status once a second, and at once those changed in more than counters; until cancelled."""

@@ -61,7 +61,10 @@ class RelayConnection(asyncio.Protocol):
             open_ports=self._open_ports,
             pull_prefix=self._relay.pull_prefix,
         )
-        if not self._relay.admit(self, local=is_loopback(peer[0])):
+        if not self._relay.allowed(peer[0]):
+            log.warning("viewer_refused", peer=self.peer, reason="not among --allow")
+            transport.abort()
+        elif not self._relay.admit(self, local=is_loopback(peer[0])):
             # Said at once and not to a request: who has no place here is not to take up our time.
             transport.write(Response(503, {"Retry-After": "5"}).encode())
             transport.close()
@@ -168,6 +171,7 @@ class Relay:
         self,
         *,
         credentials_for: Callable[[str], Credentials | None] = lambda _host: None,
+        allowed: Callable[[str], bool] = lambda _host: True,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.streams: dict[str, LiveStream] = {}
@@ -175,6 +179,7 @@ class Relay:
         self.sessions = SessionTable()
         self.readers: dict[Session, SessionReader] = {}
         self.credentials_for = credentials_for
+        self.allowed = allowed
         self.public = Listener(self)
         self.private = Listener(self)
         """On this machine only, for our own MediaMTX, where that has the public port."""

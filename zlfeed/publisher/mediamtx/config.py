@@ -6,7 +6,7 @@ Everything that is not needed is off or bound to this machine. It is JSON, which
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,8 @@ class MediaMtxSettings:
     web_host_bind: str = ""
     web_host: str | None = None
     token: str | None = field(default=None, repr=False)
+    allow: Sequence[str] = ()
+    """Networks that may read; none: everyone."""
 
 
 def _address(host: str, port: int) -> str:
@@ -61,7 +63,7 @@ def configuration(settings: MediaMtxSettings) -> dict[str, Any]:
                 "ips": ["127.0.0.1", "::1"],
                 "permissions": [{"action": "api"}],
             },
-            {**reader, "ips": [], "permissions": [{"action": "read", "path": name} for name in s.sources]},
+            {**reader, "ips": list(s.allow), "permissions": [{"action": "read", "path": name} for name in s.sources]},
         ],
         "api": True,
         "apiAddress": _address("127.0.0.1", ports.api),
