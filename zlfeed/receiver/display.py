@@ -22,10 +22,11 @@ def is_likely() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def prepare(cv2: ModuleType) -> None:
+def prepare(cv2: ModuleType) -> x11.Display | None:
     """Makes sure that cv2 can open windows here. Raises StartError with the reason and the cure.
 
-    Sets the environment variables of the Qt that comes with opencv-python, whose only way to a screen is X11.
+    For the Qt that comes with opencv-python, whose only way to a screen is X11, it sets the environment and gives a
+    connection to the display, to be closed after the window; None where that is not needed.
     """
     framework = str(cv2.currentUIFramework()).upper()
     if not framework or framework == "NONE":
@@ -34,8 +35,8 @@ def prepare(cv2: ModuleType) -> None:
             "`python -m pip install --force-reinstall opencv-python`, or use --headless"
         )
     if sys.platform in ("win32", "darwin"):
-        return
-    bundled = is_bundled_qt(cv2)
+        return None
+    bundled = _is_bundled_qt(cv2)
     if bundled:
         os.environ["QT_QPA_PLATFORM"] = "xcb"
         _quiet_fonts()
@@ -44,23 +45,32 @@ def prepare(cv2: ModuleType) -> None:
             "there is no display (DISPLAY is not set): log in on the desktop, use `ssh -X`, or use --headless"
         )
     if not bundled and os.environ.get("WAYLAND_DISPLAY"):
-        return  # a system's own Qt or GTK speaks Wayland by itself
+        return None  # a system's own Qt or GTK speaks Wayland by itself
     if not os.environ.get("DISPLAY"):
         raise StartError("the window needs X11, and DISPLAY is not set: install Xwayland, or use --headless")
-    name = os.environ["DISPLAY"]
-    connects = x11.can_connect(_TIMEOUT_S)
-    if connects is None:
-        raise StartError(f"the display {name} does not answer within {_TIMEOUT_S:g} s (DISPLAY): use --headless")
-    if not connects:
+    server = _open(os.environ["DISPLAY"])
+    if not bundled:
+        server.close()
+        return None
+    _load_plugin(Path(os.environ[_PLUGINS], "platforms", "libqxcb.so"))
+    return server
+
+
+def _open(name: str) -> x11.Display:
+    try:
+        return x11.Display(_TIMEOUT_S)
+    except TimeoutError:
+        raise StartError(
+            f"the display {name} does not answer within {_TIMEOUT_S:g} s (DISPLAY): use --headless"
+        ) from None
+    except OSError:
         raise StartError(
             f"the display {name} cannot be opened: nothing answers there, or this user is not allowed to use it "
             "(DISPLAY, XAUTHORITY); use --headless to run without a window"
-        )
-    if bundled:
-        _load_plugin(Path(os.environ[_PLUGINS], "platforms", "libqxcb.so"))
+        ) from None
 
 
-def is_bundled_qt(cv2: ModuleType) -> bool:
+def _is_bundled_qt(cv2: ModuleType) -> bool:
     """Whether windows are those of the Qt that comes with opencv-python on Linux; it speaks X11 only."""
     plugins = os.environ.get(_PLUGINS, "")
     return sys.platform == "linux" and bool(cv2.__file__) and plugins.startswith(str(Path(str(cv2.__file__)).parent))

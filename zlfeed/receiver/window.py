@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import numpy.typing as npt
 
-from zlfeed.receiver import display, x11
+from zlfeed.receiver import display
 
 _LARGEST = (1280, 800)
 """A window begins no larger than this, in pixels; it can be made larger, or full screen."""
@@ -20,7 +20,7 @@ class Window:
     """One window. Raises StartError when there is no display that it could open on."""
 
     def __init__(self, cv2: ModuleType, title: str) -> None:
-        display.prepare(cv2)
+        self._server = display.prepare(cv2)
         self._cv2 = cv2
         self._title = title
         self._picture_size: tuple[int, int] | None = None
@@ -28,9 +28,8 @@ class Window:
         # Both carry out what is due, painting too, and return. Not all of OpenCV's toolkits know pollKey.
         framework = str(cv2.currentUIFramework()).upper()
         self._poll = cv2.pollKey if framework.startswith(("QT", "WIN32")) else lambda: cv2.waitKey(1)
-        self._announce_at = (
-            [time.monotonic() + delay for delay in _ANNOUNCE_AFTER_S] if display.is_bundled_qt(cv2) else []
-        )
+        now = time.monotonic()
+        self._announce_at = [now + delay for delay in _ANNOUNCE_AFTER_S] if self._server else []
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
 
     def show(self, image: npt.NDArray[np.uint8]) -> None:
@@ -44,9 +43,9 @@ class Window:
 
     def keys(self) -> str | None:
         """Paints and takes one key: quit, save or None. Closing the window is quit; full screen is done here."""
-        if self._announce_at and time.monotonic() >= self._announce_at[0]:
+        if self._server and self._announce_at and time.monotonic() >= self._announce_at[0]:
             self._announce_at.pop(0)
-            x11.announce_mapped(self._title)
+            self._server.announce_mapped(self._title)
         action = _KEYS.get(self._poll() & 0xFF)
         if not self._is_open():
             return "quit"
@@ -62,6 +61,8 @@ class Window:
         if self._is_open():
             self._cv2.destroyWindow(self._title)
             self._poll()
+        if self._server:
+            self._server.close()
 
     def _is_open(self) -> bool:
         try:
