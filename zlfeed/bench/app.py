@@ -27,6 +27,9 @@ from zlfeed.signals import Shutdown
 GROUPS = ("plain", "improvements", "limit", "clients", "formats", "readers", "slow", "joining")
 DEFAULT = ("plain", "improvements", "limit")
 READERS = (1, 10, 50, 200)
+CODECS = ("h264", "h265")
+CROWD_SECONDS = 8.0
+"""CPU times come in steps of 10 ms."""
 LINK_SHARES = (2.0, 1.0, 0.75, 0.5)
 """Of the bitrate: what the slow link lets through."""
 LINK_SECONDS = 20.0
@@ -70,6 +73,8 @@ def run(settings: Settings, options: Options, *, as_json: bool) -> int:
 
 
 async def _run(settings: Settings, options: Options, as_json: bool) -> int:
+    if settings.codec not in CODECS:
+        raise UsageError(f"bench compares with what the usual chain can do, which is {' and '.join(CODECS)}")
     width, height = settings.size or (640, 480)
     wanted = Format(width, height, settings.fps or 30.0, settings.bitrate, settings.codec, settings.gop)
     found = locate(settings.mediamtx_path)
@@ -159,7 +164,8 @@ def _chain_step(chain: Chain, number: int, options: Options, tools: Tools) -> St
 
 def _readers_step(name: str, sender: Feed | Plain, wanted: Format, number: int, options: Options, tools: Tools) -> Step:
     async def make() -> Sequence[Result]:
-        return await measure.run_crowd(name, sender, wanted, READERS, number, options.seconds, tools)
+        seconds = max(options.seconds, CROWD_SECONDS)
+        return await measure.run_crowd(name, sender, wanted, READERS, number, seconds, tools)
 
     return Step(f"round {number}: {name}, {', '.join(map(str, READERS))} readers", make)
 

@@ -85,7 +85,7 @@ class Depacketizer:
 
 def described(sdp: str) -> tuple[Codec, bytes]:
     """The codec and the parameter sets (Annex B) of an announced video stream. Raises ValueError."""
-    for codec in CODECS.values():
+    for codec in (CODECS["h264"], CODECS["h265"]):
         if re.search(rf"^a=rtpmap:\d+ {codec.encoding}/90000", sdp, re.MULTILINE):
             break
     else:

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 import psutil
@@ -20,6 +21,8 @@ from zlfeed.errors import ZlfeedError
 
 _SETTLED_S = 30.0
 _SLACK_S = 20.0
+_START_S = 2.0
+"""What a sender does at its start (its spare encoder, caches) is no part of what it costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,7 @@ async def run_crowd(
         async with sending(sender, wanted, tools) as stream:
             # Who serves: MediaMTX or the relay alone; of ours the one process that also captures, without children.
             serving = stream.server or stream.publisher
+            await asyncio.sleep(_START_S)
             idle = OwnCpuClock(serving)
             await asyncio.sleep(seconds)
             idle_cpu = idle.percent()
@@ -215,12 +219,12 @@ async def run_slow_link(
                     seen = await viewer.line("seen", seconds + _SETTLED_S + _SLACK_S)
     except ZlfeedError as error:
         return SlowLink(name, rate, number, error=str(error))
-    samples = figures.steady([Sample(*sample) for sample in seen["samples"]])
-    whole = figures.latency(seen["opened_us"], [Sample(*sample) for sample in seen["samples"]], 0)
-    span_s = (samples[-1].at_us - samples[0].at_us) / 1e6 if len(samples) > 1 else 0.0
+    # From the first picture on: what a slow link does to joining is part of it.
+    samples = [Sample(*sample) for sample in seen["samples"]]
+    gaps = [b.at_us - a.at_us for a, b in pairwise(samples)]
     return SlowLink(
         name, rate, number, figures.behind(samples, seen["ended_us"]),
-        (len(samples) - 1) / span_s if span_s else None, whole.longest_freeze_ms,
+        len(gaps) * 1e6 / sum(gaps) if sum(gaps) else None, max(gaps) / 1000 if gaps else None,
     )  # fmt: skip
 
 

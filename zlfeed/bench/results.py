@@ -17,7 +17,7 @@ from zlfeed.bench import goals, picture, tables
 from zlfeed.bench.figures import median_of
 from zlfeed.bench.goals import Goal
 from zlfeed.bench.measure import Crowd, Openings, Run, SlowLink
-from zlfeed.bench.plan import Format
+from zlfeed.bench.plan import Feed, Format
 from zlfeed.bench.programs.speech import say
 from zlfeed.errors import ZlfeedError
 
@@ -114,7 +114,11 @@ class Results:
         wanted = (("plain", "plain chain"), ("plain", "stock viewer"), ("plain", "zlfeed"), ("plain", "the limit"))
         keys = [key for key in wanted if key in self.runs] or list(self.runs)
         rows = [
-            picture.Row(key[1], [age for run in self.runs[key] for age in run.ages_ms], "zlfeed" in key[1])
+            picture.Row(
+                key[1],
+                [age for run in self.runs[key] for age in run.ages_ms],
+                isinstance(self.runs[key][0].chain.sender, Feed),
+            )
             for key in keys
         ]
         about = f"{self._wanted.text}; {machine()['cpu']}, {machine()['cores']} cores; loopback"

@@ -31,6 +31,7 @@ def _codecs(av: Any, width: int, height: int, fps: float, bitrate: int, gop: int
     encoder.framerate = Fraction(fps).limit_denominator(1001)
     encoder.time_base = 1 / encoder.framerate
     encoder.bit_rate, encoder.gop_size, encoder.max_b_frames = bitrate, gop, 0
+    encoder.thread_count = 0  # as many as x264 finds right, which is what the ffmpeg program asks for
     encoder.options = {
         "preset": "ultrafast", "tune": "zerolatency", "maxrate": str(bitrate), "bufsize": str(bitrate // 4),
     } | ({"x265-params": "log-level=error"} if codec == "h265" else {})  # fmt: skip
