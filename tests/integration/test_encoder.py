@@ -133,8 +133,9 @@ async def test_a_burst_of_frames_comes_out_whole(program: Path) -> None:
     assert [frame.source.frame.seq for frame in rig.frames] == list(range(20))
 
 
-async def test_a_warm_encoder_begins_with_a_keyframe_that_is_its_first_real_frame(program: Path) -> None:
-    async with running(program, settings(), warm=True) as rig:
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+async def test_a_warm_encoder_begins_with_a_keyframe_that_is_its_first_real_frame(program: Path, codec: str) -> None:
+    async with running(program, settings(codec=codec), warm=True) as rig:
         assert await rig.encoder.warm_up(LIMIT_S)
         assert rig.frames == []
         await rig.write()

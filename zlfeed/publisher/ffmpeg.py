@@ -17,7 +17,11 @@ _LIST_TIMEOUT_S = 15.0
 # FFmpeg's name of an encoder → what makes it emit each frame as soon as it has it (design 1).
 _LOW_DELAY: dict[str, tuple[str, ...]] = {
     "libx264": ("-preset", "ultrafast", "-tune", "zerolatency"),
-    "libx265": ("-preset", "ultrafast", "-tune", "zerolatency", "-x265-params", "log-level=error:repeat-headers=1"),
+    "libx265": (
+        *("-preset", "ultrafast", "-tune", "zerolatency", "-forced-idr", "1"),
+        # A keyframe that was asked for must be one to begin with, whatever was before: IDR, not an I picture or CRA.
+        *("-x265-params", "log-level=error:repeat-headers=1:open-gop=0"),
+    ),
     "libsvtav1": ("-preset", "12", "-svtav1-params", "pred-struct=1:rc=2:rtc=1"),
 }
 _DEFAULT = {"h264": "libx264", "h265": "libx265", "av1": "libsvtav1"}
