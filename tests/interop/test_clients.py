@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +14,8 @@ from tests.support.commands import Running, publishing
 from tests.support.players import LIMIT_S, hashes, watch
 
 pytestmark = pytest.mark.timeout(90)
-PICTURES = 30
+PICTURES = 45
+"""More than the GOP that a player gets at once."""
 
 
 class Feed:
@@ -50,12 +50,12 @@ def plain() -> Iterator[Feed]:
         yield Feed(running)
 
 
-def must_move(player: str, feed: Feed) -> None:
+def must_move(player: str, feed: Feed, count: int = PICTURES) -> None:
     """Decodes pictures; all but a few (a player may show one twice) must differ from one another."""
-    done = watch(player, feed.url, PICTURES)
+    done = watch(player, feed.url, count)
     seen = hashes(done.stdout)
-    assert len(seen) >= PICTURES - 1, f"{len(seen)} pictures\n{done.stdout[-500:]}\n{done.stderr[-2000:]}"
-    assert len(set(seen)) >= PICTURES * 0.8
+    assert len(seen) >= count - 1, f"{len(seen)} pictures\n{done.stdout[-500:]}\n{done.stderr[-2000:]}"
+    assert len(set(seen)) >= count * 0.8
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def probe(url: str, *options: str) -> dict[str, Any]:
 @pytest.mark.needs("ffmpeg")
 def test_whoever_watched_was_listed_with_transport_and_player(h264: Feed) -> None:
     for player in ("ffmpeg-tcp", "ffmpeg-udp"):
-        must_move(player, h264)
-    time.sleep(1.2)
+        # Long enough to be seen by a look once a second.
+        must_move(player, h264, 90)
     seen = {
         (viewer["transport"], viewer["agent"].split("/")[0].rstrip("0123456789.")) for viewer in h264.viewers_of_late()
     }
