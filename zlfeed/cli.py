@@ -476,6 +476,27 @@ def bench(
     _end(run)
 
 
+@app.command(cls=_Command)
+def doctor(
+    self_test: Annotated[
+        bool, typer.Option("--self-test", help="Run the whole chain for some seconds too: a verdict in ms.")
+    ] = False,
+    ffmpeg_path: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The FFmpeg program to look at.", rich_help_panel=_MEDIA)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """What this machine has, what it lacks, and the cure: FFmpeg, cameras, ports, display, network …"""
+
+    def run() -> int:
+        settings = _settings(ffmpeg_path=ffmpeg_path)
+        from zlfeed.doctor.app import run as doctor_run
+
+        return doctor_run(settings, with_self_test=self_test, as_json=json)
+
+    _end(run)
+
+
 configuration = typer.Typer(
     cls=_Group, help="The settings: which are in force, and where they were said.", no_args_is_help=True
 )

@@ -1,0 +1,1 @@
+"""`zlfeed doctor`: what this machine has, what it lacks, and the cure."""
