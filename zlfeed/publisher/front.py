@@ -63,8 +63,8 @@ def choose(server: str, mediamtx_path: Path | None) -> tuple[Topology, Program |
             program = locate(mediamtx_path)
             if program is None:
                 raise StartError(
-                    "--server mediamtx wants MediaMTX, and there is none on PATH nor in the data folder: install it, "
-                    "name it with --mediamtx-path, or choose --server embedded"
+                    "--server mediamtx wants MediaMTX, and there is none on PATH nor in the data folder: fetch it by "
+                    "zlfeed mediamtx install, name it with --mediamtx-path, or choose --server embedded"
                 )
             return "classic", program
         case url if target.is_url(url):
