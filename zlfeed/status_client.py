@@ -36,6 +36,8 @@ PING_BURST_INTERVAL_S = 0.02
 PING_INTERVAL_S = 2.0
 STEADY_S = 2.0
 """A connection that lasted this long was a good one: the next is tried at once, not after a long delay."""
+RETRY_S = 2.0
+"""The longest pause between attempts: a publisher that is back is seen within it."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class StatusClient:
         another version: trying again cannot cure that.
         """
         loop = asyncio.get_running_loop()
-        delays, attempt, error = backoff(), 0, None
+        delays, attempt, error = backoff(ceiling=RETRY_S), 0, None
         while True:
             attempt += 1
             self._link(LinkState(self.url, False, attempt, None, error))
@@ -127,7 +129,7 @@ class StatusClient:
                 self._link(LinkState(self.url, False, attempt, None, str(ended)))
                 raise ended
             if self._connected_at is not None and loop.time() - self._connected_at >= STEADY_S:
-                delays, attempt = backoff(), 0
+                delays, attempt = backoff(ceiling=RETRY_S), 0
             error, delay = ended, next(delays)
             self._link(LinkState(self.url, False, attempt, delay, error))
             await asyncio.sleep(delay)

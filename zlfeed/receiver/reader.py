@@ -27,6 +27,8 @@ log = logs.get(__name__)
 
 STEADY_US = 2_000_000
 """A connection that gave pictures for this long was a good one: the next is tried at once, not after a long delay."""
+RETRY_S = 2.0
+"""The longest pause between attempts: a publisher that is back is seen within it."""
 
 
 class Clock(Protocol):
@@ -130,7 +132,7 @@ class Reader:
     def _main(self) -> None:
         if self._plan.passed_over:
             log.info("backends_passed_over", reason="; ".join(self._plan.passed_over))
-        delays, attempt = backoff(), 0
+        delays, attempt = backoff(ceiling=RETRY_S), 0
         while not self._stopping.is_set():
             attempt += 1
             self._connection = Connection(self._not_live(), attempt, self._connection.error)
@@ -144,7 +146,7 @@ class Reader:
             if self._stopping.is_set():
                 return
             if steady:
-                delays, attempt = backoff(), 0
+                delays, attempt = backoff(ceiling=RETRY_S), 0
             delay = next(delays)
             self._tell(attempt, error, delay)
             self._connection = Connection(self._not_live(), attempt + 1, error, monotonic_us() + round(delay * 1e6))
