@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 
-from zlfeed.model import Hello, ServerMessage
+from zlfeed.model import ClientMessage, Hello, ServerMessage
 from zlfeed.status_client import StatusClient
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class StatusTap:
         self._loop.close()
 
     async def _listen(self) -> None:
-        client = StatusClient(
+        client = self._client = StatusClient(
             self._url,
             Hello(kind="other"),
             on_message=lambda message: self.heard.append(Heard(time.monotonic(), time.time_ns() // 1000, message)),
@@ -54,6 +54,10 @@ class StatusTap:
         )
         self._running = asyncio.ensure_future(client.run())
         await asyncio.gather(self._running, return_exceptions=True)
+
+    def send(self, message: ClientMessage) -> None:
+        """Sends a message, if it is connected."""
+        self._loop.call_soon_threadsafe(self._client.send, message)
 
     def until(
         self, kind: type[T], accept: Callable[[T], object], within_s: float = 20.0, *, after: float = 0.0

@@ -1,0 +1,149 @@
+"""MediaMTX is killed or hangs, once and for good, beside the relay and before it."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.faults.kit import children, wait_until
+from tests.support import figures, video_page
+from tests.support.browser import Page, browsing
+from tests.support.commands import Running, publishing, receiving
+from tests.support.watching import Watcher, opencv
+
+pytestmark = [pytest.mark.needs("mediamtx", "ffmpeg"), pytest.mark.timeout(180)]
+WEB = ("--webrtc-port", "0", "--hls-port", "0", "--size", "320x240")
+LIMIT_S = 20.0
+DOES = {"kill": "kill −9 MediaMTX", "hang": "MediaMTX hangs (SIGSTOP)"}
+
+
+def mediamtx(publisher: Running) -> psutil.Process:
+    """The publisher's MediaMTX; on a trial there is none other."""
+    wait_until(lambda: children(publisher, "mediamtx"))
+    return children(publisher, "mediamtx")[0]
+
+
+def harm(process: psutil.Process, fault: str) -> float:
+    """Does it; when, monotonic s."""
+    process.kill() if fault == "kill" else process.suspend()
+    return time.monotonic()
+
+
+class Breakable:
+    """A MediaMTX program whose next starts can be made to fail."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "breakable-mediamtx"
+        self._broken = folder / "broken"
+        real = shutil.which("mediamtx")
+        self.path.write_text(
+            "#!/bin/sh\n"
+            f'if [ "$1" != --version ] && [ -e "{self._broken}" ]; then\n'
+            f'  [ "$(cat "{self._broken}")" = hang ] && exec sleep 1000\n  exit 1\nfi\nexec "{real}" "$@"\n'
+        )
+        self.path.chmod(self.path.stat().st_mode | stat.S_IXUSR)
+
+    def breaks(self, fault: str) -> None:
+        """From now on it crashes or hangs at the start."""
+        self._broken.write_text(fault)
+
+    def mended(self) -> None:
+        """From now on it is MediaMTX again."""
+        self._broken.unlink()
+
+
+_FRAMES = "document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames"
+
+
+def frozen_then_moving(page: Page) -> float:
+    """Waits until an open page's picture has stood still and moves again; when it did, monotonic s."""
+    frames: float = page.run(_FRAMES)
+    changed = time.monotonic()
+    while time.monotonic() < changed + LIMIT_S:
+        time.sleep(0.05)
+        before, frames = frames, page.run(_FRAMES)
+        now = time.monotonic()
+        if frames != before and now - changed > 0.3:
+            return now
+        if frames != before:
+            changed = now
+    raise AssertionError("the page's picture stands still")
+
+
+@pytest.mark.needs("chromium")
+def test_beside_the_relay_rtsp_viewers_notice_nothing_and_browsers_are_back() -> None:
+    with publishing("--server", "auto", *WEB) as publisher, browsing() as page:
+        urls = publisher.line("ready")["urls"]
+        with Watcher(opencv(urls["rtsp"])) as viewer:
+            viewer.first()
+            for fault, words in DOES.items():
+                page.open(urls["webrtc"])
+                page.until(video_page.PLAYS)
+                moment = harm(mediamtx(publisher), fault)
+                publisher.line("event", code="mediamtx_ready")
+                served = time.monotonic() - moment
+                if fault == "kill":
+                    by_itself = f"a page that is open plays by itself after {frozen_then_moving(page) - moment:.0f} s"
+                else:
+                    page.open(urls["webrtc"])
+                    page.until(video_page.PLAYS)
+                    by_itself = f"a page that is loaded anew plays after {time.monotonic() - moment:.1f} s"
+                viewer.past(moment + 1.0)
+                gap, missed = viewer.gap_ms(moment, time.monotonic()), viewer.missed(moment, time.monotonic())
+                figures.record(
+                    f"{words}, --server auto",
+                    f"RTSP viewers missed {missed} frames (longest gap {gap:.0f} ms); MediaMTX serves again after "
+                    f"{served:.1f} s, {by_itself}",
+                )
+                assert missed <= 3
+                assert viewer.alive
+
+
+def back_at_the_receiver(receiver: Running, moment: float) -> float:
+    """Waits until a receiver is live again after a fault; its longest freeze since then, s."""
+    freezes: list[float] = []
+    while True:
+        second = receiver.line("second")
+        freezes.append(second["longest_freeze_ms"] or 0.0)
+        if second["state"] == "live" and second["frames"] > 15 and time.monotonic() > moment + 1.5:
+            return max(freezes) / 1000
+
+
+@pytest.mark.parametrize("fault", DOES)
+def test_before_the_relay_it_is_back_or_the_relay_stands_in(fault: str, tmp_path: Path) -> None:
+    program = Breakable(tmp_path)
+    # The minutes of trial before the way back are made short; all else is as users have it.
+    patch = "import zlfeed.publisher.front as f; f.TRIAL_S = f.RETRY_S = 1; from zlfeed.cli import main; main()"
+    options = ("--server", "mediamtx", "--mediamtx-path", str(program.path), *WEB)
+    with publishing(*options, program=("-c", patch)) as publisher:
+        urls = publisher.line("ready")["urls"]
+        with receiving(urls) as receiver:
+            receiver.line("second", state="live")
+            moment = harm(mediamtx(publisher), fault)
+            publisher.line("event", code="mediamtx_ready")
+            freeze = back_at_the_receiver(receiver, moment)
+            figures.record(f"{DOES[fault]}, --server mediamtx", f"picture back after {freeze:.1f} s")
+
+            program.breaks(fault)
+            moment = harm(mediamtx(publisher), fault)
+            publisher.line("event", code="fallback")
+            freeze = back_at_the_receiver(receiver, moment)
+            assert publisher.line("second")["server"] == "embedded (fallback)"
+            figures.record(
+                f"{DOES[fault]} for good, --server mediamtx",
+                f"the relay stands in at the same URL, picture back after {freeze:.1f} s",
+            )
+
+            program.mended()
+            publisher.line("event", 60, code="mediamtx_back")
+            words = publisher.line("event", 60, code="mediamtx_ready")["text"]
+            publisher.line("second", server="mediamtx")
+            receiver.line("second")
+            assert receiver.line("second")["frames"] > 0
+            if fault == "kill":
+                figures.record("MediaMTX is well again, --server mediamtx", f"has its port back: {words}")
