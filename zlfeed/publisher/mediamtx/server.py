@@ -19,7 +19,7 @@ from zlfeed.retry import backoff
 log = logs.get(__name__)
 
 BUDGET = 5
-POLL_S = 0.5
+POLL_S = 0.4
 API_TIMEOUT_S = 0.7
 API_MISSES = 2
 START_S = 15.0
