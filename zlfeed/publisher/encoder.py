@@ -87,6 +87,11 @@ class Encoder:
         self._log_pipe = LogPipe("ffmpeg")
 
     @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the frames it takes, in pixels."""
+        return self.settings.width, self.settings.height
+
+    @property
     def pid(self) -> int:
         """FFmpeg's process id."""
         assert self._process is not None
@@ -249,6 +254,7 @@ class Encoder:
         self._error = self._error or error
         self._closed.set()
         self._ended.set()
+        self._warmed.set()  # there is nothing more to wait for
 
     async def wait(self) -> str:
         """Waits until the encoder has ended, and says how: exit code or signal, and FFmpeg's last words."""

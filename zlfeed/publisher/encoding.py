@@ -7,6 +7,7 @@ keyframe at once. While it waits it costs memory and no CPU.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,8 @@ STALL_S = 1.5
 """An encoder that has frames and gives none for this long is replaced."""
 HEALTHY_S = 5.0
 KEYFRAME_INTERVAL_S = 1.0
+CALM_S, CALM_AT_LAST_S = 0.1, 0.5
+"""How long wishes must have stayed the same before an encoder is made for them, and when one is made all the same."""
 _WARM_S = 10.0
 _DRAIN_S = 0.2
 _POLL_S = 0.25
@@ -41,6 +44,8 @@ class Encoding:
         self.settings: EncoderSettings | None = None
         self.frames_lost = 0
         """Raw frames that an encoder took with it when it failed."""
+        self.refusal: str | None = None
+        """Why there is no encoder for the settings wanted last, although one with others works."""
         self._ffmpeg = ffmpeg
         self._on_frame = on_frame
         self._on_restart = on_restart
@@ -48,20 +53,36 @@ class Encoding:
         self._first_frame = asyncio.Event()
         self._settings_known = asyncio.Event()
         self._news = asyncio.Event()
+        self._wish = asyncio.Event()
         self._keyframe_wanted = False
         self._last_swap = 0.0
         self._generation: Encoder | None = None
+        self._retiring: Encoder | None = None
+        self._held: list[EncodedFrame] = []
 
     def want(self, settings: EncoderSettings) -> None:
         """Encode like this from now on; the change is made as soon as an encoder for it is warm."""
         self.settings = settings
+        self.refusal = None
         self._settings_known.set()
         self._news.set()
+        self._wish.set()
+
+    @property
+    def settled(self) -> bool:
+        """Whether frames are encoded as is wanted."""
+        current = self.current
+        return current is not None and current.settings == self.settings
 
     def want_keyframe(self) -> None:
         """A keyframe is wanted soon; at most one a second is made out of turn."""
         self._keyframe_wanted = True
         self._news.set()
+
+    def renew(self) -> None:
+        """Has another encoder take over as soon as one is warm."""
+        self._last_swap = 0.0
+        self.want_keyframe()
 
     async def run(self) -> None:
         """Encodes until cancelled. Raises EncoderError when the first encoder gives no frame."""
@@ -157,19 +178,35 @@ class Encoding:
 
     async def _retire(self, encoder: Encoder) -> None:
         """Ends an encoder that worked well; first it gives what it still has."""
-        until = time.monotonic() + _DRAIN_S
-        while encoder.pending and time.monotonic() < until:
-            await asyncio.sleep(0.01)
+        self._retiring = encoder
+        try:
+            until = time.monotonic() + _DRAIN_S
+            while encoder.pending and time.monotonic() < until:
+                await asyncio.sleep(0.01)
+        finally:
+            self._retiring = None
+            self._release()
         await asyncio.shield(encoder.stop())
 
     def _frame(self, encoder: Encoder, frame: EncodedFrame) -> None:
-        # Once an encoder has taken over, what its predecessor still gives would be pictures out of order.
         if encoder is not self._generation:
             if self._generation is not None and encoder is not self.current:
+                return  # what a predecessor still gives would be a picture out of order
+            if self._retiring is not None and self._retiring.pending:
+                self._held.append(frame)  # the predecessor's last frames come first
                 return
+            self._release()
             self._generation = encoder
             self._first_frame.set()
         self._on_frame(encoder, frame)
+
+    def _release(self) -> None:
+        """Hands on what the current encoder gave while its predecessor had frames left."""
+        held, self._held = self._held, []
+        if held and self.current is not None:
+            self._generation = self.current
+            for frame in held:
+                self._on_frame(self.current, frame)
 
     # ------------------------------------------------------------ the spare
 
@@ -181,13 +218,26 @@ class Encoding:
             if spare is not None and (spare.ended or spare.settings != self.settings):
                 self._spare = None
                 await asyncio.shield(spare.stop())
-            if self._spare is None:
+            pause = _POLL_S
+            if self._spare is not None:
+                self._wish.clear()
+            else:
+                await self._calm()
                 if await self._make_spare():
                     delays = backoff(first=0.5, ceiling=30.0)
                     self._news.set()
                 else:
-                    await asyncio.sleep(next(delays))
-            await asyncio.sleep(_POLL_S)
+                    pause = next(delays)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wish.wait(), pause)
+
+    async def _calm(self) -> None:
+        """Waits out a burst of wishes: a slider that is dragged must not start an FFmpeg for each of its values."""
+        at_last = time.monotonic() + CALM_AT_LAST_S
+        while self._wish.is_set() and time.monotonic() < at_last:
+            self._wish.clear()
+            await asyncio.sleep(CALM_S)
+        self._wish.clear()
 
     async def _make_spare(self) -> bool:
         assert self.settings is not None
@@ -197,7 +247,7 @@ class Encoding:
             await spare.start()
             ready = await spare.warm_up(_WARM_S)
         except EncoderError as error:
-            log.warning("spare_encoder_failed", error=str(error))
+            self._refuse(spare, str(error))
             return False
         finally:
             if not ready:
@@ -205,5 +255,11 @@ class Encoding:
         if ready:
             self._spare = spare
         else:
-            log.warning("spare_encoder_failed", lines=spare.log_lines()[-3:])
+            lines = spare.log_lines()
+            self._refuse(spare, lines[-1] if lines else f"FFmpeg encoded nothing within {_WARM_S:g} s")
         return ready
+
+    def _refuse(self, spare: Encoder, why: str) -> None:
+        log.warning("spare_encoder_failed", error=why)
+        if spare.settings == self.settings and not self.settled:
+            self.refusal = why
