@@ -70,7 +70,7 @@ class Viewer:
 class CameraStatus:
     """Everything about one camera's feed at one moment (design 4.3).
 
-    `state` is one of starting, live, no_signal, encoder_down, stopped.
+    `state` is one of starting, live, private, no_signal, encoder_down, stopped.
     `cpu_percent` is the whole machine (0–100), `process_cpu_percent` zlfeed with its children (100 = one core).
     """
 
@@ -198,7 +198,7 @@ class ControlResult:
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """A small picture, for the monitor's preview."""
+    """A picture as viewers have it: small for the monitor's preview, in full size for who asked for a snapshot."""
 
     camera: str
     time_us: int
@@ -238,12 +238,16 @@ class SetControl:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """What a client wants besides Welcome, Event and Pong; no cameras named means all."""
+    """What a client wants besides Welcome, Event and Pong; no cameras named means all.
+
+    `thumbnail_hz` None means 2 a second, `thumbnail_width` None 160 pixels.
+    """
 
     cameras: Sequence[str] = ()
     status: bool = True
     thumbnails: bool = False
     thumbnail_hz: float | None = None
+    thumbnail_width: int | None = None
 
 
 ServerMessage = Welcome | CameraStatus | Event | Pong | ControlResult | Thumbnail

@@ -20,10 +20,12 @@ from zlfeed.model import (
     Hello,
     ServerMessage,
     SetControl,
+    Thumbnail,
     ViewerReport,
     Welcome,
 )
 from zlfeed.publisher.status_server import StatusServer
+from zlfeed.status_client import MAX_MESSAGE_BYTES
 from zlfeed.wire.convert import decode, encode
 
 LIMIT_S = 20.0
@@ -41,6 +43,10 @@ class Source:
     broken: set[str] = field(default_factory=set)
     asked: int = 0
     reports: list[tuple[ViewerReport, str]] = field(default_factory=list)
+    pictures: list[tuple[str, int]] = field(default_factory=list)
+    """The thumbnails that were asked for: camera and width."""
+    answer: asyncio.Event = field(default_factory=asyncio.Event)
+    """Controls named `size` are answered when it is set."""
 
     def _perhaps_break(self, method: str) -> None:
         if method in self.broken:
@@ -56,9 +62,18 @@ class Source:
         self._perhaps_break("statuses")
         return self.cameras
 
-    def set_control(self, request: SetControl) -> ControlResult:
+    async def set_control(self, request: SetControl, tell: Callable[[ServerMessage], None]) -> ControlResult:
         self._perhaps_break("set_control")
+        if request.name == "snapshot":
+            tell(Thumbnail(request.camera, 1, 640, 480, bytes(3 * 2**20)))
+        if request.name == "size":
+            await self.answer.wait()
         return ControlResult(request.camera, request.name, request.value != "bad", request.value)
+
+    async def thumbnail(self, camera: str, width: int) -> Thumbnail | None:
+        self._perhaps_break("thumbnail")
+        self.pictures.append((camera, width))
+        return Thumbnail(camera, len(self.pictures), width, width * 3 // 4, b"jpeg")
 
     def viewer_report(self, report: ViewerReport, remote_host: str) -> None:
         self._perhaps_break("viewer_report")
@@ -129,7 +144,8 @@ class Client:
 async def client(server: StatusServer, hello: Hello | None = Hello(), host: str = "127.0.0.1") -> AsyncIterator[Client]:  # noqa: B008 - frozen
     """A connection on which Hello was said, unless `hello` is None."""
     where = f"[{host}]" if ":" in host else host
-    async with connect(f"ws://{where}:{server.port}/", compression=None, proxy=None, close_timeout=1) as connection:
+    url = f"ws://{where}:{server.port}/"
+    async with connect(url, compression=None, proxy=None, close_timeout=1, max_size=MAX_MESSAGE_BYTES) as connection:
         speaker = Client(connection)
         if hello is not None:
             await speaker.send(hello)

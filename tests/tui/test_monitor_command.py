@@ -9,14 +9,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from tests.tui.scenes import EVENTS, NOW_S, NOW_US, URL, Scripted, healthy, history, status, urls, welcome
-from zlfeed.model import CameraInfo, CameraStatus, ControlResult, Event, Hello, SetControl, ViewerReport, Welcome
+from zlfeed.model import (
+    CameraInfo,
+    CameraStatus,
+    ControlResult,
+    Event,
+    Hello,
+    ServerMessage,
+    SetControl,
+    Thumbnail,
+    ViewerReport,
+    Welcome,
+)
 from zlfeed.monitor.plain import describe, to_json
 from zlfeed.monitor.state import MonitorState
 from zlfeed.publisher.status_server import StatusServer
@@ -42,8 +53,11 @@ class Publisher:
     def statuses(self) -> list[CameraStatus]:
         return [status(camera, time_us=time.time_ns() // 1000, **self.changes) for camera in self.cameras]
 
-    def set_control(self, request: SetControl) -> ControlResult:
+    async def set_control(self, request: SetControl, tell: Callable[[ServerMessage], None]) -> ControlResult:
         return ControlResult(request.camera, request.name, False, None, "nothing can be set here", request.id)
+
+    async def thumbnail(self, camera: str, width: int) -> Thumbnail | None:
+        return None
 
     def viewer_report(self, report: ViewerReport, remote_host: str) -> None:
         pass

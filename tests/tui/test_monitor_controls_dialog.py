@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 from tests.tui.scenes import NOW_S, URL, Scripted, disconnected, healthy
 from tests.tui.test_monitor_command import Publisher, publishing
 from tests.tui.test_monitor_screens import LARGE, running, shows, text
-from zlfeed.model import CameraInfo, Control, ControlResult, SetControl, Welcome
+from zlfeed.model import CameraInfo, Control, ControlResult, ServerMessage, SetControl, Welcome
 from zlfeed.monitor.app import MonitorApp
 from zlfeed.monitor.feeds import Feeds, hello
 from zlfeed.monitor.screens.controls import ControlsDialog
@@ -103,7 +104,7 @@ class Settable(Publisher):
         gain = Control("gain", "int", 0, 10, 1, 5, value="5")
         return replace(super().welcome(local_host), cameras=(CameraInfo("front", {}, (gain,)),))
 
-    def set_control(self, request: SetControl) -> ControlResult:
+    async def set_control(self, request: SetControl, tell: Callable[[ServerMessage], None]) -> ControlResult:
         return ControlResult(request.camera, request.name, True, request.value, "", request.id)
 
 

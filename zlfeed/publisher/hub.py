@@ -5,6 +5,7 @@ A message is encoded once, however many it is for, and lies as the same bytes in
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -44,9 +45,13 @@ class Listener:
     subscribe: Subscribe = field(default_factory=Subscribe)
     outbox: Outbox = field(default_factory=Outbox)
 
+    def follows(self, camera: str) -> bool:
+        """Whether it is that camera, or all, that it cares about."""
+        return not self.subscribe.cameras or camera in self.subscribe.cameras
+
     def wants(self, camera: str) -> bool:
         """Whether it asked for that camera's status."""
-        return self.subscribe.status and (not self.subscribe.cameras or camera in self.subscribe.cameras)
+        return self.subscribe.status and self.follows(camera)
 
 
 class Hub:
@@ -55,6 +60,10 @@ class Hub:
     def __init__(self) -> None:
         self.history = StatusHistory()
         self.listeners: set[Listener] = set()
+        self.cameras: tuple[str, ...] = ()
+        """Those of which there was a status last."""
+        self.subscribed = asyncio.Event()
+        """Set when a listener has said anew what it wants."""
         self.grumble = Grumble()
         self.messages_dropped = 0
         """Messages that slow listeners never got, of all of them since the start."""

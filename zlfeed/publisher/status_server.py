@@ -13,6 +13,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import urlsplit
 from weakref import WeakSet
@@ -22,7 +23,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from zlfeed import logs
-from zlfeed.model import Event
+from zlfeed.model import ControlResult, Event
 from zlfeed.net import bind_tcp
 from zlfeed.publisher.hub import Hub
 from zlfeed.publisher.status_session import (
@@ -35,6 +36,7 @@ from zlfeed.publisher.status_session import (
     close,
     peer,
 )
+from zlfeed.publisher.thumbnails import Thumbnails
 from zlfeed.wire.close import CloseCode
 
 __all__ = ["StatusServer", "StatusSource"]
@@ -70,6 +72,7 @@ class StatusServer:
         self.port = port
         self.hub = Hub()
         self._source = source
+        self._thumbnails = Thumbnails(self.hub, source.thumbnail)
         self._hosts = hosts
         self._allowed = allowed
         self._wall_us = wall_us
@@ -110,7 +113,14 @@ class StatusServer:
         return _check_request(connection, request)
 
     async def run(self) -> None:
-        """Sends every status once a second, and at once those changed in more than counters; until cancelled."""
+        """Sends every status once a second, at once those changed in more than counters, and thumbnails to those who
+        asked for them; until cancelled.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._tell_statuses())
+            tasks.create_task(self._thumbnails.run())
+
+    async def _tell_statuses(self) -> None:
         loop = asyncio.get_running_loop()
         hub, due = self.hub, loop.time()
         while True:
@@ -119,6 +129,7 @@ class StatusServer:
                     await self._touched.wait()
             self._touched.clear()
             statuses = ask_statuses(self._source, hub)
+            hub.cameras = tuple(status.camera for status in statuses)
             if loop.time() >= due:
                 due = max(due + INTERVAL_S, loop.time())
                 hub.history.record(statuses)
@@ -151,6 +162,10 @@ class StatusServer:
             return
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to tell
             self._loop.call_soon_threadsafe(self.hub.tell_event, event)
+
+    def control_changed(self, result: ControlResult) -> None:
+        """Tells everybody what a control came to that nobody has just asked for. On the loop's thread."""
+        self.hub.tell(replace(result, id=0), self.hub.listeners)
 
     def touch(self) -> None:
         """Something that is not a counter may have changed: look soon. From any thread."""

@@ -22,8 +22,10 @@ from zlfeed.model import (
     Hello,
     Ping,
     Pong,
+    ServerMessage,
     SetControl,
     Subscribe,
+    Thumbnail,
     ViewerReport,
     Welcome,
 )
@@ -36,9 +38,13 @@ log = logs.get(__name__)
 
 HELLO_TIME_S = 2.0
 WRITE_TIME_S = 10.0
+WRITE_BYTES_PER_S = 16 * 2**10
+"""A client so slow is still a client: a long message, a snapshot, has that much more time."""
 CLOSE_TIME_S = 1.0
 MAX_MESSAGES_PER_S = 200
 """More from one client is no use of the protocol: it would take the loop's time from others."""
+MAX_REQUESTS = 16
+"""SetControls of one client under way at a time."""
 
 
 class StatusSource(Protocol):
@@ -50,8 +56,11 @@ class StatusSource(Protocol):
     def statuses(self) -> Sequence[CameraStatus]:
         """Every camera as it is now."""
 
-    def set_control(self, request: SetControl) -> ControlResult:
-        """Sets a control and reads it back."""
+    async def set_control(self, request: SetControl, tell: Callable[[ServerMessage], None]) -> ControlResult:
+        """Sets a control and reads it back; may take seconds. What `tell` is given goes to the one who asked."""
+
+    async def thumbnail(self, camera: str, width: int) -> Thumbnail | None:
+        """A picture of that camera at most `width` pixels wide, None when it has none just now."""
 
     def viewer_report(self, report: ViewerReport, remote_host: str) -> None:
         """Takes what a viewer measured."""
@@ -94,6 +103,7 @@ class Session:
         self._wall_us = wall_us
         self._on_change = on_change
         self._host = plain_host((connection.remote_address or ("",))[0])
+        self._requests: set[asyncio.Task[None]] = set()
 
     async def run(self) -> Refusal | None:
         """Until the client leaves (None), or has to be closed. May raise ConnectionClosed."""
@@ -111,9 +121,10 @@ class Session:
             async with asyncio.TaskGroup() as group:
                 sender = group.create_task(self._send(listener))
                 try:
-                    return await self._listen(listener)
+                    return await self._listen(listener, group)
                 finally:
                     sender.cancel()
+                    # Requests under way are brought to their end: the others are to hear how they went.
         finally:
             self._hub.listeners.discard(listener)
             log.info("status_client_left", client=peer(self._connection))
@@ -168,7 +179,7 @@ class Session:
     async def _write(self, data: bytes) -> None:
         """Sends; a client that takes nothing for long is cut off."""
         try:
-            async with asyncio.timeout(WRITE_TIME_S):
+            async with asyncio.timeout(WRITE_TIME_S + len(data) / WRITE_BYTES_PER_S):
                 await self._connection.send(data)
         except TimeoutError:
             self._hub.grumble("status_client_stuck", client=peer(self._connection), seconds=WRITE_TIME_S)
@@ -176,7 +187,7 @@ class Session:
 
     # ------------------------------------------------------------ in
 
-    async def _listen(self, listener: Listener) -> Refusal | None:
+    async def _listen(self, listener: Listener, group: asyncio.TaskGroup) -> Refusal | None:
         """Takes messages until the client leaves, or for what reason it has to."""
         second_ends, count = 0.0, 0
         while True:
@@ -200,28 +211,34 @@ class Session:
                     await self._write(encode(Pong(message.id, message.t0_us, received_us, self._wall_us())))
             elif message is not None:
                 try:
-                    self._take(listener, message)
+                    self._take(listener, message, group)
                 except Exception as error:
                     self._hub.grumble("status_request_failed", request=type(message).__name__, error=repr(error))
             # Messages that are here already are read without a pause, and the loop has others to serve.
             await asyncio.sleep(0)
 
-    def _take(self, listener: Listener, message: ClientMessage) -> None:
+    def _take(self, listener: Listener, message: ClientMessage, group: asyncio.TaskGroup) -> None:
         match message:
             case ViewerReport():
                 session = message.session or listener.hello.session
                 self._source.viewer_report(replace(message, session=session), self._host)
+            case SetControl() if len(self._requests) >= MAX_REQUESTS:
+                text = f"{MAX_REQUESTS} requests are under way: wait for their answers"
+                self._hub.tell(ControlResult(message.camera, message.name, False, text=text, id=message.id), [listener])
             case SetControl():
-                self._set_control(listener, message)
+                request = group.create_task(self._set_control(listener, message))
+                self._requests.add(request)
+                request.add_done_callback(self._requests.discard)
             case Subscribe():
                 listener.subscribe = message
+                self._hub.subscribed.set()
             case Hello():
                 listener.hello = message  # a viewer whose RTSP session is another now
 
-    def _set_control(self, listener: Listener, request: SetControl) -> None:
+    async def _set_control(self, listener: Listener, request: SetControl) -> None:
         """Answers the one who asked, and tells all others what was set: with id 0, for they asked nothing."""
         try:
-            result = self._source.set_control(request)
+            result = await self._source.set_control(request, lambda message: self._hub.tell(message, [listener]))
         except Exception as error:
             self._hub.grumble("set_control_failed", control=request.name[:64], error=repr(error))
             result = ControlResult(request.camera, request.name, ok=False, text="it failed: see the publisher's log")

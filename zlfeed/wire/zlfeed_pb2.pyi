@@ -359,13 +359,15 @@ class ViewerReport(_message.Message):
     def __init__(self, camera: _Optional[str] = ..., fps: _Optional[float] = ..., latency_p50_ms: _Optional[float] = ..., latency_p95_ms: _Optional[float] = ..., latency_error_ms: _Optional[float] = ..., missed: _Optional[int] = ..., session: _Optional[str] = ..., longest_freeze_ms: _Optional[float] = ...) -> None: ...
 
 class Subscribe(_message.Message):
-    __slots__ = ("cameras", "status", "thumbnails", "thumbnail_hz")
+    __slots__ = ("cameras", "status", "thumbnails", "thumbnail_hz", "thumbnail_width")
     CAMERAS_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     THUMBNAILS_FIELD_NUMBER: _ClassVar[int]
     THUMBNAIL_HZ_FIELD_NUMBER: _ClassVar[int]
+    THUMBNAIL_WIDTH_FIELD_NUMBER: _ClassVar[int]
     cameras: _containers.RepeatedScalarFieldContainer[str]
     status: bool
     thumbnails: bool
     thumbnail_hz: float
-    def __init__(self, cameras: _Optional[_Iterable[str]] = ..., status: _Optional[bool] = ..., thumbnails: _Optional[bool] = ..., thumbnail_hz: _Optional[float] = ...) -> None: ...
+    thumbnail_width: int
+    def __init__(self, cameras: _Optional[_Iterable[str]] = ..., status: _Optional[bool] = ..., thumbnails: _Optional[bool] = ..., thumbnail_hz: _Optional[float] = ..., thumbnail_width: _Optional[int] = ...) -> None: ...
