@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 from tests.integration.status_kit import LIMIT_S, Source, publisher
+from zlfeed import status_client
 from zlfeed.model import CameraStatus
-from zlfeed.publisher import status_server, status_session
+from zlfeed.publisher import controls, panel, status_server, status_session, thumbnails
 from zlfeed.publisher.outbox import LIMIT
 from zlfeed.wire import zlfeed_pb2
 from zlfeed.wire.close import CloseCode
@@ -50,4 +51,19 @@ def test_limits_and_close_codes_are_those_of_the_code() -> None:
     assert f"time for Hello | {status_session.HELLO_TIME_S:g} s" in PAGE
     assert f"every {status_server.KEEPALIVE_S:g} s" in PAGE
     assert f"At most {LIMIT} messages wait" in PAGE
+    assert f"publisher's message | {status_client.MAX_MESSAGE_BYTES >> 20} MiB" in PAGE
+    assert f"SetControls under way | {status_session.MAX_REQUESTS} |" in PAGE
+    assert f"| thumbnails | {thumbnails.MAX_HZ:g} a second, {thumbnails.MAX_WIDTH} pixels wide |" in PAGE
+    assert f"({thumbnails.DEFAULT_HZ:g} unless said)" in PAGE
+    assert f"({thumbnails.DEFAULT_WIDTH} unless said;" in PAGE
+    assert f"longer than {panel.ANSWER_S:g} s" in PAGE
+    assert f"| `bitrate` | int, kbit/s | {controls.MIN_KBPS} to {controls.MAX_KBPS} |" in PAGE
+
+
+def test_every_control_and_choice_is_explained() -> None:
+    explained = set(re.findall(r"`([\w-]+)`", PAGE))
+    values = controls.FeedValues(800, 30, 30.0, (640, 480), "normal", "off", True)
+    for control in controls.definitions(values, values, None):
+        assert {control.name} <= explained
+        assert control.name == "size" or set(control.choices) <= explained
     assert f"takes nothing for {status_session.WRITE_TIME_S:g} s" in PAGE

@@ -83,7 +83,12 @@ def test_glyphs_line_up_with_the_chroma() -> None:
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_the_slate_fills_any_size(width: int, height: int) -> None:
-    frame = slate(width, height, ["front", "no picture since 12:34:56, and this line is far too long for one line" * 2])
+    frame = slate(
+        width,
+        height,
+        "NO SIGNAL",
+        ["front", "no picture since 12:34:56, and this line is far too long for one line" * 2],
+    )
     assert frame.shape == (height * 3 // 2, width)
     assert frame.dtype == np.uint8
     luma = split(frame, width, height).y
@@ -92,5 +97,5 @@ def test_the_slate_fills_any_size(width: int, height: int) -> None:
 
 
 def test_the_slate_differs_with_its_lines() -> None:
-    assert not np.array_equal(slate(320, 240, ["a"]), slate(320, 240, ["b"]))
-    assert slate(320, 240, []).shape == (360, 320)
+    assert not np.array_equal(slate(320, 240, "NO SIGNAL", ["a"]), slate(320, 240, "NO SIGNAL", ["b"]))
+    assert slate(320, 240, "NO SIGNAL", []).shape == (360, 320)

@@ -7,14 +7,25 @@ import contextlib
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from zlfeed import __version__, logs, timecode
 from zlfeed.config import Settings
 from zlfeed.errors import ExitCode, StartError, UsageError, ZlfeedError
-from zlfeed.model import CameraInfo, CameraStatus, ControlResult, Event, Hello, SetControl, ViewerReport, Welcome
+from zlfeed.model import (
+    CameraInfo,
+    CameraStatus,
+    ControlResult,
+    Event,
+    Hello,
+    ServerMessage,
+    SetControl,
+    Thumbnail,
+    ViewerReport,
+    Welcome,
+)
 from zlfeed.net import Allowed, is_loopback
 from zlfeed.publisher import target, urls
 from zlfeed.publisher.camera import CameraSpec, parse_camera
@@ -22,6 +33,8 @@ from zlfeed.publisher.capture import CaptureSettings
 from zlfeed.publisher.ffmpeg import find_ffmpeg
 from zlfeed.publisher.front import DoorSettings, FrontDoor, choose
 from zlfeed.publisher.host_metrics import HostSample, HostSampler
+from zlfeed.publisher.outlet import Look
+from zlfeed.publisher.panel import Panel, thumbnail
 from zlfeed.publisher.pipeline import Pipeline, PipelineSettings
 from zlfeed.publisher.push import Push
 from zlfeed.publisher.report import JsonReport, Report, TextReport
@@ -72,6 +85,7 @@ class Publisher:
         self._sampler = HostSampler()
         self._host: HostSample | None = None
         self._pipelines: list[Pipeline] = []
+        self._panels: dict[str, Panel] = {}
         self._pushes: dict[str, Push] = {}
         self._front: FrontDoor
 
@@ -86,6 +100,7 @@ class Publisher:
         try:
             await self._status.start()
             self._pipelines = [self._pipeline(spec, ffmpeg) for spec in specs]
+            self._panels = {pipeline.name: self._panel(pipeline) for pipeline in self._pipelines}
             self._pushes = self._make_pushes()
             async with asyncio.TaskGroup() as tasks:
                 # The two planes are supervised apart: whatever fails in the status plane, no frame is lost.
@@ -104,6 +119,8 @@ class Publisher:
         except BaseExceptionGroup as group:
             raise own_error(group) or group from None
         finally:
+            for panel in self._panels.values():
+                await panel.close()
             await self._relay.close()
             await self._status.stop()
 
@@ -134,13 +151,21 @@ class Publisher:
         s = self._settings
         stream = LiveStream(spec.name, closed_frames=not s.no_closed_frames)
         self._relay.streams[spec.name] = stream
-        capture = CaptureSettings(spec, s.size, s.fps, draw_timecode=not s.no_timecode, draw_overlay=not s.no_overlay)
+        look = Look(timecode=not s.no_timecode, overlay=not s.no_overlay)
+        capture = CaptureSettings(spec, s.size, s.fps, look)
         return Pipeline(
             PipelineSettings(capture, ffmpeg, s.bitrate, s.gop, s.codec, s.encoder),
             stream,
             wait_camera=s.wait_camera,
             on_event=lambda level, code, text: self._event(level, code, text, spec.name),
             on_change=self._changed,
+        )
+
+    def _panel(self, pipeline: Pipeline) -> Panel:
+        return Panel(
+            pipeline,
+            on_value=self._status.control_changed,
+            on_event=lambda level, code, text: self._event(level, code, text, pipeline.name),
         )
 
     def _make_pushes(self) -> dict[str, Push]:
@@ -219,6 +244,8 @@ class Publisher:
 
     def _changed(self) -> None:
         self._status.touch()
+        for panel in self._panels.values():
+            panel.look()
 
     def _credentials_for(self, host: str) -> Credentials | None:
         """What a client at `host` must show: nothing on this machine, unless the user named a token."""
@@ -248,7 +275,9 @@ class Publisher:
         return Welcome(
             publisher=platform.node(),
             version=__version__,
-            cameras=[CameraInfo(p.name, self._urls(p.name, host)) for p in self._pipelines],
+            cameras=[
+                CameraInfo(p.name, self._urls(p.name, host), self._panels[p.name].controls()) for p in self._pipelines
+            ],
             time_us=time.time_ns() // 1000,
             uptime_s=time.monotonic() - self._started,
         )
@@ -287,11 +316,20 @@ class Publisher:
             temperature_c=host.temperature_c,
         )
 
-    def set_control(self, request: SetControl) -> ControlResult:
-        """No camera of this version has controls; the answer says so."""
-        return ControlResult(
-            request.camera, request.name, ok=False, text=f"there is no control {request.name!r}", id=request.id
-        )
+    async def set_control(self, request: SetControl, tell: Callable[[ServerMessage], None]) -> ControlResult:
+        """Has a camera's control set, and reads it back."""
+        panel = self._panels.get(request.camera)
+        if panel is None:
+            text = f"there is no camera {request.camera[:64]!r}; there are {', '.join(self._panels)}"
+            return ControlResult(request.camera, request.name, ok=False, text=text)
+        return await panel.set(request, tell)
+
+    async def thumbnail(self, camera: str, width: int) -> Thumbnail | None:
+        """A small picture of a camera."""
+        pipeline = next(pipeline for pipeline in self._pipelines if pipeline.name == camera)
+        with contextlib.suppress(TimeoutError):
+            return await thumbnail(pipeline, width, at_most_bytes=width * width // 5)
+        return None
 
     def viewer_report(self, report: ViewerReport, remote_host: str) -> None:
         """Keeps what a viewer measured."""

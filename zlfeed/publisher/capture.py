@@ -1,4 +1,4 @@
-"""The capture thread: newest camera frame → wall clock and timecode drawn on it → encoder; a slate while there is none.
+"""The capture thread: newest camera frame → outlet → encoder; a slate while there is none, or none is to be seen.
 
 It owns the camera's process and touches neither sockets nor the event loop; what it notices it tells its Listener,
 whose methods are called in this thread.
@@ -11,17 +11,17 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, get_args
 
 import numpy as np
-import numpy.typing as npt
 
-from zlfeed import logs, timecode
+from zlfeed import logs
 from zlfeed.errors import CameraError
 from zlfeed.publisher.camera import CameraProcess, CameraSpec, FrameInfo, Opened
 from zlfeed.publisher.camera.v4l2 import device_path
-from zlfeed.publisher.overlay import Overlay, slate
+from zlfeed.publisher.i420 import Plane
+from zlfeed.publisher.outlet import FrameSink, Look, Outlet
 from zlfeed.retry import backoff
 
 log = logs.get(__name__)
@@ -30,29 +30,32 @@ OPEN_TIMEOUT_S = 10.0
 SILENCE_S = 2.0
 """A camera that gives no frame for this long (or five frame intervals, if longer) is closed and opened again."""
 SLATE_AFTER_S = 0.5
+"""Without a picture for this long, viewers see a slate."""
 SLATE_INTERVAL_S = 0.15
 SLATE_SIZE = (640, 480)
 """While no camera has ever said its size, and none was asked for."""
-WRITE_TIMEOUT_S = 2.0
 _POLL_S = 0.1
+
+
+Privacy = Literal["off", "slate", "released"]
+"""`slate`: viewers see a slate, the camera stays open. `released`: the same, and the camera is closed."""
+PRIVACIES: tuple[Privacy, ...] = get_args(Privacy)
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureSettings:
-    """What to capture and what to draw. `size` and `fps` None: as the source has them."""
+    """What to capture and how to show it. `size` and `fps` None: as the source has them."""
 
     spec: CameraSpec
     size: tuple[int, int] | None
     fps: float | None
-    draw_timecode: bool = True
-    draw_overlay: bool = True
+    look: Look = field(default_factory=Look)
+    privacy: Privacy = "off"
 
-
-class FrameSink(Protocol):
-    """Where the frames go: the encoder of the moment."""
-
-    def write(self, raw: npt.NDArray[np.uint8], frame: FrameInfo, timeout_s: float) -> bool:
-        """Takes a raw I420 frame, or says False."""
+    @property
+    def camera(self) -> tuple[object, ...]:
+        """What needs the camera opened anew when it changes."""
+        return (self.spec, self.size, self.fps, self.privacy == "released")
 
 
 class Listener(Protocol):
@@ -63,10 +66,10 @@ class Listener(Protocol):
     def camera_lost(self, reason: str) -> None: ...
 
     def slate_shown(self, width: int, height: int) -> None:
-        """There has been no camera yet, and slates of this size begin."""
+        """There has been no camera yet, and slates begin; they would like an encoder of this size."""
 
-    def sink(self, width: int, height: int) -> FrameSink | None:
-        """The encoder for frames of this size, None while there is none."""
+    def sink(self) -> FrameSink | None:
+        """The encoder of the moment, None while there is none."""
 
 
 class Capture:
@@ -76,7 +79,13 @@ class Capture:
         self.error: CameraError | None = None
         self.restarts = 0
         self.connected = False
-        self.dropped: dict[str, int] = {"newer_frame": 0, "encoder_busy": 0, "no_encoder": 0}
+        self.privacy: Privacy = "off"
+        """As it is in force."""
+        self.opened: Opened | None = None
+        """What the camera gave when it was opened last."""
+        self.refusal: str | None = None
+        """Why the camera did not open as it was ordered on trial."""
+        self.outlet = Outlet(settings.spec.name, listener.sink)
         self._settings = settings
         self._listener = listener
         self._retry_first = retry_first
@@ -86,11 +95,14 @@ class Capture:
         self._dropped_before = 0
         self._delays: Iterator[float] = backoff()
         self._turn_at = 0.0
-        self._number = -1
-        self._last_seq = -1
-        self._size: tuple[int, int] | None = None
-        self._overlay: Overlay | None = None
+        # Orders to open the camera anew are counted: given by any thread, taken and carried out by the capture thread.
+        self._given = self._taken = self._done = 0
+        self._trial = False
+        self._made_for: tuple[object, ...] = ()
+        self._begun = False
         self._lost_at: float | None = None
+        self._private_since: float | None = None
+        self._last_frame = 0.0
         self._next_slate = 0.0
         self._thread = threading.Thread(target=self._run, name=f"capture-{settings.spec.name}", daemon=True)
 
@@ -112,6 +124,36 @@ class Capture:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
+    def change(self, settings: CaptureSettings, *, reopen: bool = False, trial: bool = False) -> None:
+        """From now on like this, with the camera opened anew where that is needed. From any thread.
+
+        On `trial`, a camera that cannot be opened so is told in `refusal` besides being lost.
+        """
+        before, self._settings = self._settings, settings
+        if reopen or settings.camera != before.camera:
+            self.refusal = None
+            self._trial = trial
+            self._given += 1
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether the camera is being opened anew, and gave pictures before."""
+        return self._trial and self._done != self._given
+
+    @property
+    def reopening(self) -> bool:
+        """Whether the camera is being opened anew because someone wants it so."""
+        return self._done != self._given and self._lost_at is None
+
+    @property
+    def settled(self) -> bool:
+        """Whether viewers get what is wanted."""
+        settings = self._settings
+        if self.privacy != settings.privacy:
+            return False
+        opened = settings.privacy == "released" or (self.connected and self._done == self._given)
+        return opened and (settings.privacy != "off" or self.outlet.turned == settings.look.orientation)
+
     @property
     def captured(self) -> int:
         """Frames the camera gave, over all its openings."""
@@ -122,7 +164,7 @@ class Capture:
         """Frames that did not reach the encoder, by reason."""
         camera = self._camera
         passed_over = self._dropped_before + (camera.dropped if camera else 0)
-        return {**self.dropped, "newer_frame": passed_over}
+        return {**self.outlet.dropped, "newer_frame": passed_over}
 
     # ------------------------------------------------------------ the thread
 
@@ -130,7 +172,12 @@ class Capture:
         try:
             while not self._stop.is_set():
                 try:
-                    self._open_and_read()
+                    if self._settings.privacy == "released":
+                        self._stay_away()
+                    else:
+                        self._open_and_read()
+                    if not self._stop.is_set() and self._settings.privacy != "released":
+                        self._exchange()  # someone wants it opened anew
                 except CameraError as error:
                     failure = error
                 except Exception as error:
@@ -145,12 +192,19 @@ class Capture:
             self._close(self._camera)
 
     def _open_and_read(self) -> None:
+        if self._taken != self._given:
+            self._turn_at = 0.0  # someone asks for it: at once, whatever failed before
+        self._taken = self._given
         self._wait_for_turn()
+        if self._interrupted():
+            return
+        if self._camera is not None and self._made_for != self._settings.camera:
+            self._exchange()
         camera = self._camera = self._camera or self._standby()
         camera.open()
         deadline = time.monotonic() + OPEN_TIMEOUT_S
         while not camera.ready(_POLL_S):
-            if self._stop.is_set():
+            if self._interrupted():
                 return
             if time.monotonic() > deadline:
                 raise camera.not_in_time(OPEN_TIMEOUT_S)
@@ -160,59 +214,99 @@ class Capture:
         raw = np.empty((opened.height * 3 // 2, opened.width), dtype=np.uint8)
         silence_s = max(SILENCE_S, 5 / opened.fps if opened.fps else 0.0)
         last = time.monotonic()
-        while not self._stop.is_set():
+        while not self._interrupted():
             frame = camera.next_frame(raw, _POLL_S)
             now = time.monotonic()
             if frame is not None:
                 last = now
-                self._feed(raw, self._numbered(frame))
+                self._show(raw, frame)
             elif now - last > silence_s:
                 raise CameraError(f"the camera {self._settings.spec.text} gave no picture for {silence_s:g} s")
-            elif now - last > max(SLATE_AFTER_S, silence_s / 4):
+            elif self._settings.privacy != "off" or now - last > max(SLATE_AFTER_S, silence_s / 4):
                 self._slate_if_due()
 
+    def _interrupted(self) -> bool:
+        """Whether the camera is to be left as it is: for the end, or to be opened otherwise."""
+        return self._stop.is_set() or self._taken != self._given
+
     def _begin(self, opened: Opened) -> None:
-        self._size = (opened.width, opened.height)
-        self._overlay = Overlay(opened.width, opened.height)
+        self._begun = True
+        self.outlet.begin()
         self._delays = backoff()
         self._lost_at = None
-        self._last_seq = -1
+        self.opened = opened
         self.connected = True
+        self._done = self._taken
         self._listener.camera_opened(opened)
+
+    def _show(self, raw: Plane, frame: FrameInfo) -> None:
+        self._last_frame = time.monotonic()
+        settings = self._settings
+        if settings.privacy != "off":
+            self._slate_if_due()
+            return
+        self.outlet.show(raw, frame, settings.look)
+        self._note_privacy("off")
+
+    def _stay_away(self) -> None:
+        """The camera is nobody's; viewers get slates."""
+        self._begin_slates()
+        self._close(self._camera)
+        self._note_privacy("released")
+        while self._settings.privacy == "released" and not self._stop.wait(_POLL_S / 2):
+            self._slate_if_due()
+
+    def _note_privacy(self, now: Privacy) -> None:
+        self.privacy = now
+        if now == "off":
+            self._private_since = None
 
     def _lose(self, error: CameraError) -> bool:
         """Notes the loss and waits before the next attempt; False when there is to be none."""
         was_open, self.connected = self.connected, False
         if self._lost_at is None:
             self._lost_at = time.time()
-        if self._size is None and not self._retry_first:
+        if not self._begun and not self._retry_first:
             self._close(self._camera)
             self.error = error
             self._listener.camera_lost(str(error))
             return False
         if was_open:
             self.restarts += 1
-        if self._size is None:
-            self._size = self._settings.size or SLATE_SIZE
-            self._listener.slate_shown(*self._size)
+        self._begin_slates()
+        if self._trial and self._done != self._taken:
+            self.refusal = str(error)
         # Told before it is closed: a blocked driver takes a second to end.
         self._listener.camera_lost(str(error))
         self._turn_at = time.monotonic() + next(self._delays)
-        lost, self._camera = self._camera, None
-        with contextlib.suppress(CameraError):  # the next attempt tries again, and says why it fails
-            self._camera = self._standby()
-        self._close(lost)
+        self._exchange()
         return True
 
+    def _exchange(self) -> None:
+        """Closes the camera while the process that opens it next loads, which takes longer than many an opening."""
+        before, self._camera = self._camera, None
+        with contextlib.suppress(CameraError):  # the next attempt tries again, and says why it fails
+            self._camera = self._standby()
+        self._close(before)
+
     def _standby(self) -> CameraProcess:
-        """A process that makes itself ready to open the camera, which takes longer than many a camera's opening."""
-        return CameraProcess(self._settings.spec, self._settings.size, self._settings.fps)
+        settings = self._settings
+        self._made_for = settings.camera
+        return CameraProcess(settings.spec, settings.size, settings.fps)
+
+    def _begin_slates(self) -> None:
+        """Sees that there is an encoder for slates although no camera has said its size yet."""
+        if not self._begun:
+            self._begun = True
+            self._listener.slate_shown(*(self._settings.size or SLATE_SIZE))
 
     def _wait_for_turn(self) -> None:
         """Waits until the camera may be tried again, or its device is plugged in again."""
         node = _node(self._settings.spec)
         gone = False
         while time.monotonic() < self._turn_at and not self._stop.wait(0.05):
+            if self._taken != self._given:
+                return
             self._slate_if_due()
             if node is None:
                 continue
@@ -238,36 +332,28 @@ class Capture:
         if camera is self._camera:
             self._camera = None
 
-    def _numbered(self, frame: FrameInfo) -> FrameInfo:
-        """The frame with a number that goes on over camera restarts and slates; passed-over frames leave a gap."""
-        self._number += max(1, frame.seq - self._last_seq) if self._last_seq >= 0 else 1
-        self._last_seq = frame.seq
-        return FrameInfo(self._number, frame.captured_us, frame.captured_ns)
-
     def _slate_if_due(self) -> None:
-        """Viewers see that the camera is lost, since when, and that the rest is alive."""
-        now = time.monotonic()
-        if self._size is None or now < self._next_slate:
+        """Viewers see that there is no picture, since when and why, and that the rest is alive."""
+        now, settings = time.monotonic(), self._settings
+        private = settings.privacy != "off"
+        if private and self._private_since is None:
+            self._private_since = time.time()
+            self._next_slate = now
+        if not self._begun or now < self._next_slate:
+            return
+        if not private and self._lost_at is None and now - self._last_frame < SLATE_AFTER_S:
             return
         self._next_slate = now + SLATE_INTERVAL_S
-        since = time.strftime("%H:%M:%S", time.localtime(self._lost_at or time.time()))
-        width, height = self._size
-        raw = slate(width, height, [self._settings.spec.name, f"no picture since {since}"])
-        self._number += 1
-        self._feed(raw, FrameInfo(self._number, time.time_ns() // 1000, time.monotonic_ns()))
+        title, why = ("PRIVATE", "since") if private else ("NO SIGNAL", "no picture since")
+        since = _clock(self._private_since if private else self._lost_at)
+        self.outlet.show_slate(title, [settings.spec.name, f"{why} {since}"], settings.look)
+        if settings.privacy != "released":  # which is in force when the camera is closed
+            self._note_privacy(settings.privacy)
 
-    def _feed(self, raw: npt.NDArray[np.uint8], frame: FrameInfo) -> None:
-        height, width = raw.shape[0] * 2 // 3, raw.shape[1]
-        sink = self._listener.sink(width, height)
-        if sink is None:
-            self.dropped["no_encoder"] += 1
-            return
-        if self._settings.draw_overlay and self._overlay is not None:
-            self._overlay.draw(raw, self._settings.spec.name, frame.captured_us)
-        if self._settings.draw_timecode and timecode.fits(width):
-            timecode.draw(raw, width, height, timecode.Timecode(frame.captured_us, frame.seq))
-        if not sink.write(raw, frame, WRITE_TIMEOUT_S):
-            self.dropped["encoder_busy"] += 1
+
+def _clock(at: float | None) -> str:
+    """Local time of day of a moment in seconds since 1970 UTC; now when there is none."""
+    return time.strftime("%H:%M:%S", time.localtime(at))
 
 
 def _node(spec: CameraSpec) -> str | None:

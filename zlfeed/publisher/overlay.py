@@ -47,8 +47,8 @@ class Overlay:
             _write(split(frame, width, height), mask, self._left, self._top, _GREEN, box=True)
 
 
-def slate(width: int, height: int, lines: Sequence[str]) -> Plane:
-    """A picture that says NO SIGNAL, with `lines` below: I420, uint8 of shape (height·3/2, width), both sides even."""
+def slate(width: int, height: int, title: str, lines: Sequence[str]) -> Plane:
+    """A picture that says `title`, with `lines` below: I420, uint8 of shape (height·3/2, width), both sides even."""
     frame: Plane = np.empty((height * 3 // 2, width), np.uint8)
     planes = split(frame, width, height)
     # Darker towards the edges, and blue-grey: nothing a camera would give, and nothing that costs bits.
@@ -56,14 +56,14 @@ def slate(width: int, height: int, lines: Sequence[str]) -> Plane:
     across = np.linspace(-1, 1, width, dtype=np.float32)
     planes.y[:] = 46 - 9 * np.minimum(down**2 + across**2, 2)
     planes.u[:], planes.v[:] = 134, 125
-    head, body = Glyphs(_fitting("NO SIGNAL", height // 8, width)), max(14, height // 18)
+    head, body = Glyphs(_fitting(title, height // 8, width)), max(14, height // 18)
     gap = even(head.height / 3)
     small = [(line, Glyphs(_fitting(line, body, width))) for line in lines]
     total = head.height + gap * 2 + sum(glyphs.height * 5 // 4 for _, glyphs in small)
     top = even(max(0, (height - total) // 2))
-    _write_centred(planes, head.line("NO SIGNAL"), top, _WHITE)
+    _write_centred(planes, head.line(title), top, _WHITE)
     top += head.height + gap // 2
-    bar = even(min(width, head.width("NO SIGNAL")))
+    bar = even(min(width, head.width(title)))
     _write_centred(planes, np.full((max(2, even(head.height / 14)), bar), 255, np.uint8), even(top), _AMBER)
     top += even(gap * 1.5)
     for line, glyphs in small:

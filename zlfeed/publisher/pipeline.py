@@ -14,10 +14,13 @@ from zlfeed.errors import CameraError
 from zlfeed.metrics import Rate, Window
 from zlfeed.model import CameraStatus, Stage
 from zlfeed.publisher.camera import Opened
-from zlfeed.publisher.capture import Capture, CaptureSettings, FrameSink
+from zlfeed.publisher.capture import SLATE_SIZE, Capture, CaptureSettings
+from zlfeed.publisher.controls import FeedValues, Refused
 from zlfeed.publisher.encoder import EncodedFrame, Encoder
 from zlfeed.publisher.encoding import Encoding
 from zlfeed.publisher.ffmpeg import EncoderSettings, check_encoder
+from zlfeed.publisher.orientation import turned_size
+from zlfeed.publisher.outlet import FrameSink, Picture
 from zlfeed.rtsp.codecs import CODECS
 from zlfeed.rtsp.stream import LiveStream
 
@@ -25,6 +28,10 @@ log = logs.get(__name__)
 
 DEFAULT_FPS = 30.0
 STATS_S = 2.0
+CHANGE_S = 15.0
+"""A change that has neither come about nor failed by then waits for something: a camera that is away."""
+PICTURE_S = 2.0
+_LOOK_S = 0.02
 
 EventSink = Callable[[str, str, str], None]
 """level, code, text"""
@@ -43,9 +50,17 @@ class PipelineSettings:
 
     def encoder_for(self, width: int, height: int, fps: float | None) -> EncoderSettings:
         """The encoder's settings for what the camera turned out to give."""
-        rate = self.capture.fps or fps or DEFAULT_FPS
+        rate = fps or self.capture.fps or DEFAULT_FPS
         gop = self.gop or max(1, round(rate))
         return EncoderSettings(width, height, rate, self.bitrate, gop, self.codec, self.encoder)
+
+
+@dataclass(slots=True, eq=False)
+class _Verdict:
+    """What came of a change."""
+
+    given: bool = False
+    refusal: str | None = None
 
 
 class Pipeline:
@@ -64,7 +79,14 @@ class Pipeline:
         self.stream = stream
         self.first_frame = asyncio.Event()
         self.opened: Opened | None = None
-        self._settings = settings
+        self.settings = settings
+        self.most_fps: float | None = None
+        """What the camera gave when it was asked for more."""
+        self._camera: tuple[int, int, float | None] | None = None
+        """What the camera gives, or is expected to give once it is open: width, height, fps."""
+        self._good = settings
+        """The last settings that came about."""
+        self._changing: list[_Verdict] = []
         self._on_event = on_event
         self._on_change = on_change
         self._capture = Capture(settings.capture, self, retry_first=wait_camera)
@@ -93,28 +115,41 @@ class Pipeline:
 
     def slate_shown(self, width: int, height: int) -> None:
         """There is no camera yet, and slates begin (capture thread)."""
-        wanted = self._settings.encoder_for(width, height, None)
-        self._loop.call_soon_threadsafe(self._encoding.want, wanted)
+        self._loop.call_soon_threadsafe(self._expect, width, height, None)
 
-    def sink(self, width: int, height: int) -> FrameSink | None:
-        """The encoder for frames of this size (capture thread)."""
-        encoder = self._encoding.current
-        if encoder is None or (encoder.settings.width, encoder.settings.height) != (width, height):
-            return None
-        return encoder
+    def sink(self) -> FrameSink | None:
+        """The encoder of the moment (capture thread)."""
+        return self._encoding.current
 
     # ------------------------------------------------------------ event loop
 
     def _on_opened(self, opened: Opened) -> None:
-        back = self.opened is not None
+        back = self.opened is not None and self._error is not None
         self.opened = opened
         self._error = None
+        asked = self.settings.capture.fps
+        if asked and opened.fps and opened.fps < asked * 0.98:
+            self.most_fps = opened.fps
         code = "camera_back" if back else "camera_opened"
         self._on_event("info", code, f"camera {self.name}: {opened.description}")
-        self._encoding.want(self._settings.encoder_for(opened.width, opened.height, opened.fps))
+        self._expect(opened.width, opened.height, opened.fps)
         self._on_change()
 
+    def _expect(self, width: int, height: int, fps: float | None) -> None:
+        """The camera gives, or will give, such pictures: has an encoder for them ready."""
+        self._camera = (width, height, fps)
+        wanted = self.encoder_wanted()
+        if wanted != self._encoding.settings:
+            self._encoding.want(wanted)
+
+    def encoder_wanted(self) -> EncoderSettings:
+        """The encoder's settings for what the camera gives, turned as asked; guessed before anything is known of it."""
+        width, height, fps = self._camera or (*(self.settings.capture.size or SLATE_SIZE), None)
+        return self.settings.encoder_for(*turned_size(width, height, self.settings.capture.look.orientation), fps)
+
     def _on_lost(self, reason: str) -> None:
+        if self._capture.on_trial and self._capture.refusal is not None:
+            return  # it is opened as before, and who asked is told
         # A camera that fails at the start ends the command with these words: said once is enough.
         if reason != self._error and self._capture.error is None:
             self._on_event("error", "camera_lost", reason)
@@ -130,7 +165,7 @@ class Pipeline:
     async def run(self) -> None:
         """Captures, encodes and publishes until cancelled. Raises CameraError or EncoderError when the start fails."""
         # Whether FFmpeg has the encoder does not depend on what the camera will turn out to give.
-        await check_encoder(self._settings.ffmpeg, self._settings.encoder_for(640, 480, None))
+        await check_encoder(self.settings.ffmpeg, self.encoder_wanted())
         self._capture.start()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -150,6 +185,82 @@ class Pipeline:
                 raise self._capture.error
             if not self._capture.alive:
                 raise CameraError(f"the capture thread of camera {self.name} ended unexpectedly")
+
+    # ------------------------------------------------------------ changes while it runs
+
+    async def change(self, wanted: PipelineSettings, *, reopen: bool = False) -> None:
+        """Feeds like this from now on (`reopen`: with the camera opened anew); returns when viewers have it.
+
+        Raises Refused when camera or encoder cannot, and then it is as before; TimeoutError when it is still to come.
+        Of changes that follow one another quickly all come about, or fail, with the last.
+        """
+        verdict = _Verdict()
+        self._changing.append(verdict)
+        self._apply(wanted, reopen=reopen, trial=self._capture.connected or self._capture.on_trial)
+        try:
+            async with asyncio.timeout(CHANGE_S):
+                while True:
+                    self._judge()
+                    if verdict.given:
+                        break
+                    await asyncio.sleep(_LOOK_S)
+        finally:
+            if not verdict.given:
+                self._changing.remove(verdict)
+        if verdict.refusal is not None:
+            raise Refused(f"{verdict.refusal}; it stays as it was")
+
+    def _apply(self, wanted: PipelineSettings, *, reopen: bool, trial: bool) -> None:
+        before, self.settings = self.settings, wanted
+        now, then = wanted.capture, before.capture
+        width, height, fps = self._camera or (*SLATE_SIZE, None)
+        if now.size != then.size:
+            self.most_fps = None
+            width, height = now.size or (width, height)
+        if self._camera is not None:
+            self._expect(width, height, fps if now.fps == then.fps else now.fps)
+        # A camera that was closed for privacy and cannot be opened again is lost; that is no reason to stay private.
+        self._capture.change(now, reopen=reopen, trial=trial and now.privacy == then.privacy)
+        if now.privacy != then.privacy:
+            # Who joins gets the current GOP: nothing from before may be in it.
+            self._encoding.want_keyframe()
+        self._on_change()
+
+    def _judge(self) -> None:
+        """Whether what is wanted has come about, or cannot: then it is as it was before."""
+        known = self.opened is self._capture.opened
+        refusal = self._encoding.refusal or self._capture.refusal
+        if refusal is not None:
+            self._apply(self._good, reopen=self._capture.refusal is not None, trial=False)
+        elif known and self._encoding.settled and self._capture.settled:
+            self._good = self.settings
+        else:
+            return
+        waiting, self._changing = self._changing, []
+        for verdict in waiting:
+            verdict.given, verdict.refusal = True, refusal
+
+    async def renew_encoder(self) -> None:
+        """Has another FFmpeg take over; returns when it has. Raises TimeoutError."""
+        before = self._encoding.current
+        self._encoding.renew()
+        async with asyncio.timeout(CHANGE_S):
+            while self._encoding.current in (before, None):
+                await asyncio.sleep(_LOOK_S)
+
+    async def picture(self) -> Picture:
+        """The next picture as viewers get it. Raises TimeoutError when there is none."""
+        found: asyncio.Future[Picture] = self._loop.create_future()
+
+        def deliver(picture: Picture) -> None:
+            if not found.done():
+                found.set_result(picture)
+
+        def hand_over(picture: Picture) -> None:  # capture thread
+            self._loop.call_soon_threadsafe(deliver, picture)
+
+        self._capture.outlet.ask(hand_over)
+        return await asyncio.wait_for(found, PICTURE_S)
 
     def _publish(self, encoder: Encoder, frame: EncodedFrame) -> None:
         now_ns = time.monotonic_ns()
@@ -180,11 +291,29 @@ class Pipeline:
 
     # ------------------------------------------------------------ figures
 
+    def values(self) -> FeedValues:
+        """What its controls stand at."""
+        encoder, capture = self.encoder_wanted(), self.settings.capture
+        known = self._camera
+        return FeedValues(
+            bitrate_kbps=round(encoder.bitrate / 1000),
+            gop=encoder.gop,
+            fps=encoder.fps if known or capture.fps else None,
+            size=known[:2] if known else capture.size,
+            orientation=capture.look.orientation,
+            privacy=capture.privacy,
+            overlay=capture.look.overlay,
+        )
+
     def _state(self) -> str:
         if not self.first_frame.is_set():
             return "starting"
         if self._encoding.current is None:
             return "encoder_down"
+        if self._capture.privacy != "off":
+            return "private"
+        if self._capture.reopening:
+            return "starting"
         return "live" if self._capture.connected else "no_signal"
 
     def _kbps(self, now: float) -> float | None:
@@ -212,7 +341,7 @@ class Pipeline:
             frames_captured=self._capture.captured,
             frames_sent=self.frames_sent,
             frames_dropped=self._drops(),
-            bitrate_asked_kbps=self._settings.bitrate / 1000,
+            bitrate_asked_kbps=self.settings.bitrate / 1000,
             bitrate_kbps=self._kbps(now),
             bytes_sent=self._bytes_sent,
             encode_ms_avg=encode.mean(now),

@@ -1,0 +1,178 @@
+"""The controls of one camera: asked by clients, checked, carried out, read back, and told to all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from typing import cast
+
+from zlfeed.model import Control, ControlResult, ServerMessage, SetControl, Thumbnail
+from zlfeed.publisher import jpeg
+from zlfeed.publisher.capture import Privacy
+from zlfeed.publisher.controls import FEED_CONTROLS, FeedValues, Refused, checked, definitions, named
+from zlfeed.publisher.orientation import Orientation
+from zlfeed.publisher.pipeline import EventSink, Pipeline, PipelineSettings
+
+ANSWER_S = 2.5
+"""What takes longer is answered with what is known, and told to all when it is done. A monitor waits for 3 s."""
+SNAPSHOT_BYTES = 3 << 20
+"""Below what a client takes as one message."""
+QUIET_S = 1.0
+"""A control that has kept its value for this long gets its line in the log: a slider that is dragged gets one."""
+
+Setter = Callable[[str], Awaitable[None]]
+
+
+class Panel:
+    """One camera's controls, on the event loop.
+
+    A control is a definition in controls() and a setter by its name: a setter takes a checked value, returns when it
+    is in force, and raises Refused or TimeoutError.
+    """
+
+    def __init__(self, pipeline: Pipeline, on_value: Callable[[ControlResult], None], on_event: EventSink) -> None:
+        """`on_value` hears of values that changed without a request for them, and of requests answered before."""
+        self._pipeline = pipeline
+        self._on_value = on_value
+        self._on_event = on_event
+        self._first: FeedValues | None = None
+        self._asked: Counter[str] = Counter()
+        self._told: dict[str, str | None] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._lines: dict[str, asyncio.TimerHandle] = {}
+        self._setters: dict[str, Setter] = {
+            **{name: partial(self._change, name) for name in FEED_CONTROLS},
+            "restart_camera": lambda _: pipeline.change(pipeline.settings, reopen=True),
+            "restart_encoder": lambda _: pipeline.renew_encoder(),
+        }
+
+    def controls(self) -> list[Control]:
+        """What can be set, with its range and its value."""
+        values = self._pipeline.values()
+        if self._first is None and values.size is not None:
+            self._first = values
+        return definitions(values, self._first or values, self._pipeline.most_fps)
+
+    def look(self) -> None:
+        """Tells values that have changed by themselves: the keyframe interval with the rate, say."""
+        for control in self.controls():
+            if control.kind == "action" or self._asked[control.name]:
+                continue
+            if control.name in self._told and control.value != self._told[control.name]:
+                self._on_value(ControlResult(self._pipeline.name, control.name, True, control.value))
+            self._told[control.name] = control.value
+
+    async def set(self, request: SetControl, tell: Callable[[ServerMessage], None]) -> ControlResult:
+        """Sets a control and reads it back. A snapshot goes to `tell`."""
+        try:
+            control = named(self.controls(), request.name)
+            value = checked(control, request.value)
+        except Refused as refusal:
+            return ControlResult(request.camera, request.name, False, self._value(request.name), str(refusal))
+        work = asyncio.create_task(self._snapshot(tell) if control.name == "snapshot" else self._set(control, value))
+        self._tasks.add(work)
+        work.add_done_callback(self._tasks.discard)
+        done, _ = await asyncio.wait((work,), timeout=ANSWER_S)
+        if done:
+            return self._result(control, value, work)
+        work.add_done_callback(lambda work: self._tell_late(control, value, work))
+        return ControlResult(request.camera, control.name, True, value, "it is under way")
+
+    async def close(self) -> None:
+        """Ends what is under way."""
+        for line in self._lines.values():
+            line.cancel()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # ------------------------------------------------------------ answers
+
+    def _value(self, name: str) -> str | None:
+        return next((control.value for control in self.controls() if control.name == name), None)
+
+    def _result(self, control: Control, value: str, work: asyncio.Task[None]) -> ControlResult:
+        """The answer to a request that is done."""
+        camera, now = self._pipeline.name, self._value(control.name)
+        error = work.exception()
+        if isinstance(error, Refused):
+            return ControlResult(camera, control.name, False, now, str(error))
+        if isinstance(error, TimeoutError):
+            text = "no picture came" if control.name == "snapshot" else "it counts as soon as there is a picture again"
+            return ControlResult(camera, control.name, control.kind != "action", now, text)
+        if error is not None:
+            raise error
+        self._log_soon(control, now)
+        return ControlResult(camera, control.name, True, now, "" if now in (value, None) else f"it became {now}")
+
+    def _tell_late(self, control: Control, value: str, work: asyncio.Task[None]) -> None:
+        if work.cancelled():
+            return
+        result = self._result(control, value, work)
+        if not result.ok:
+            text = f"camera {self._pipeline.name}: {control.name} could not be set: {result.text}"
+            self._on_event("warning", "control_failed", text)
+        self._on_value(result)
+
+    def _log_soon(self, control: Control, value: str | None) -> None:
+        if line := self._lines.pop(control.name, None):
+            line.cancel()
+        delay = 0.0 if control.kind == "action" else QUIET_S
+        self._lines[control.name] = asyncio.get_running_loop().call_later(delay, self._log, control, value)
+
+    def _log(self, control: Control, value: str | None) -> None:
+        self._lines.pop(control.name, None)
+        what = control.name.replace("_", " ")
+        unit = f" {control.unit}" if control.unit else ""
+        said = what if control.kind == "action" else f"{what} is now {value}{unit}"
+        self._on_event("info", "control_set", f"camera {self._pipeline.name}: {said}, as someone asked")
+
+    # ------------------------------------------------------------ setters
+
+    async def _set(self, control: Control, value: str) -> None:
+        self._asked[control.name] += 1
+        try:
+            await self._setters[control.name](value)
+        finally:
+            self._asked[control.name] -= 1
+            if not self._asked[control.name]:
+                # Who asked is answered, and the others hear of it with the answer.
+                self._told[control.name] = self._value(control.name)
+
+    async def _change(self, name: str, value: str) -> None:
+        await self._pipeline.change(_with_value(self._pipeline.settings, name, value))
+
+    async def _snapshot(self, tell: Callable[[ServerMessage], None]) -> None:
+        tell(await thumbnail(self._pipeline, None, SNAPSHOT_BYTES))
+
+
+async def thumbnail(pipeline: Pipeline, width: int | None, at_most_bytes: int) -> Thumbnail:
+    """The next picture as JPEG, at most `width` pixels wide (None: as it is). Raises TimeoutError when none comes."""
+    picture = await pipeline.picture()
+    encoded = await asyncio.to_thread(jpeg.encode, picture.raw, at_most_wide=width, at_most_bytes=at_most_bytes)
+    return Thumbnail(pipeline.name, picture.captured_us, encoded.width, encoded.height, encoded.data)
+
+
+def _with_value(settings: PipelineSettings, name: str, value: str) -> PipelineSettings:
+    """The settings of a feed with one of its controls set."""
+    capture = settings.capture
+    match name:
+        case "bitrate":
+            return replace(settings, bitrate=int(value) * 1000)
+        case "gop":
+            return replace(settings, gop=int(value))
+        case "fps":
+            capture = replace(capture, fps=float(value))
+        case "size":
+            width, _, height = value.partition("x")
+            capture = replace(capture, size=(int(width), int(height)))
+        case "privacy":
+            capture = replace(capture, privacy=cast(Privacy, value))
+        case "orientation":
+            capture = replace(capture, look=replace(capture.look, orientation=cast(Orientation, value)))
+        case "overlay":
+            capture = replace(capture, look=replace(capture.look, overlay=value == "on"))
+    return replace(settings, capture=capture)
