@@ -99,6 +99,13 @@ def test_a_token_on_the_command_line_is_warned_about_and_not_repeated() -> None:
     assert "a-secret-token" not in result.stderr
 
 
+def test_a_password_in_the_servers_url_is_warned_about_and_not_repeated() -> None:
+    result = zlfeed("publish", "--server", "rtsp://cam:s3cret@far/live", "--camera", "ftp://x")
+    assert result.exit_code == 2
+    assert "ZLFEED_SERVER" in result.stderr
+    assert "s3cret" not in result.output + result.stderr
+
+
 def modules_after(statement: str) -> set[str]:
     """The modules that are loaded once the statement has run, in an interpreter of its own."""
     program = f"import sys\ntry:\n    {statement}\nexcept SystemExit:\n    pass\nprint(*sys.modules, file=sys.stderr)"
