@@ -21,7 +21,8 @@ KEY = ("ws://pi:9000/", "front", "bitrate")
         (BITRATE, "8000", 5, "8000"),
         (BITRATE, None, 1, "900"),
         (BITRATE, "nonsense", 0, "800"),
-        (GAIN, "1.5", 1, "1.54"),
+        (GAIN, "1.5", 1, "1.52"),
+        (Control("rate", "int", 64, 6666, value="800"), "800", 1, "850"),
         (GAIN, "3.99", 1, "4"),
         (MIRROR, "off", 1, "on"),
         (MIRROR, "true", -1, "off"),
@@ -82,9 +83,19 @@ def test_a_refusal_says_why_until_the_next_wish() -> None:
     publisher = Publisher()
     publisher.setter.want(KEY, "9000", 1.0)
     publisher.answer(publisher.asked[0], 1.1, ok=False, text="the camera says no")
-    assert publisher.setter.refusal(KEY) == "the camera says no"
+    assert publisher.setter.said(KEY) == (False, "the camera says no")
     publisher.setter.want(KEY, "900", 2.0)
-    assert publisher.setter.refusal(KEY) is None
+    assert publisher.setter.said(KEY) is None
+
+
+def test_what_an_action_brought_is_said() -> None:
+    publisher = Publisher()
+    publisher.setter.want(KEY, "", 1.0)
+    publisher.answer(publisher.asked[0], 1.1, text="snapshot-1.jpg")
+    assert publisher.setter.said(KEY) == (True, "snapshot-1.jpg")
+    publisher.setter.want(KEY, "", 2.0)
+    publisher.answer(publisher.asked[1], 2.1)
+    assert publisher.setter.said(KEY) == (True, "done")
 
 
 def test_answers_to_others_are_not_taken_for_ours() -> None:
@@ -104,7 +115,7 @@ def test_a_publisher_that_does_not_answer_is_said_so_and_the_last_wish_still_sen
     publisher.setter.look(1.0 + ANSWER_S)
     assert [request.value for request in publisher.asked] == ["900", "1000"]
     publisher.setter.look(10.0)
-    assert publisher.setter.refusal(KEY) == "no answer within 3 s"
+    assert publisher.setter.said(KEY) == (False, "no answer within 3 s")
     assert publisher.setter.pending(KEY) is None
 
 
@@ -112,7 +123,7 @@ def test_without_contact_nothing_is_pending() -> None:
     publisher = Publisher(reachable=False)
     publisher.setter.want(KEY, "900", 1.0)
     assert publisher.setter.pending(KEY) is None
-    assert publisher.setter.refusal(KEY) == "there is no contact with the publisher"
+    assert publisher.setter.said(KEY) == (False, "there is no contact with the publisher")
 
 
 def test_each_control_waits_for_its_own_answer() -> None:

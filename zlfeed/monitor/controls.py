@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from zlfeed.model import Control, ControlResult, SetControl
 
@@ -46,7 +47,7 @@ def at_share(control: Control, where: float) -> str | None:
 def changed(control: Control, value: str | None, steps: int) -> str | None:
     """The value after so many steps up or down; None where it cannot be changed by steps.
 
-    A number without a step moves by a hundredth of its range. Choices and switches go round.
+    Choices and switches go round.
     """
     if control.kind == "bool":
         return "off" if (value or "").lower() in _ON else "on"
@@ -63,23 +64,33 @@ def changed(control: Control, value: str | None, steps: int) -> str | None:
 
 
 def _step(control: Control) -> float:
+    """The control's own step, else a round number (1, 2, 5 × 10ⁿ) near a hundredth of its range."""
     if control.step:
         return control.step
-    if control.minimum is not None and control.maximum is not None:
-        hundredth = (control.maximum - control.minimum) / 100
-        return max(1.0, round(hundredth)) if control.kind == "int" else hundredth
-    return 1.0
+    if control.minimum is None or control.maximum is None or control.maximum <= control.minimum:
+        return 1.0
+    hundredth = (control.maximum - control.minimum) / 100
+    power = 10.0 ** math.floor(math.log10(hundredth))
+    step = max(factor * power for factor in (1, 2, 5) if factor * power <= hundredth * 1.0001)
+    return max(1.0, step) if control.kind == "int" else step
 
 
 def _on_step(control: Control, value: float) -> str:
-    if control.step:
-        base = control.minimum or 0.0
-        value = base + math.floor((value - base) / control.step + 0.5) * control.step
+    step = _step(control)
+    base = (control.minimum or 0.0) if control.step else 0.0
+    value = base + math.floor((value - base) / step + 0.5) * step
     if control.minimum is not None:
         value = max(control.minimum, value)
     if control.maximum is not None:
         value = min(control.maximum, value)
     return str(round(value)) if control.kind == "int" else f"{value:g}"
+
+
+class Said(NamedTuple):
+    """What came of a wish, in words."""
+
+    ok: bool
+    text: str
 
 
 @dataclass
@@ -98,7 +109,7 @@ class Setter:
     def __init__(self, send: Callable[[str, SetControl], bool]) -> None:
         self._send = send
         self._wishes: dict[Key, _Wish] = {}
-        self._said: dict[Key, str] = {}
+        self._said: dict[Key, Said] = {}
         self._last_id = 0
 
     def want(self, key: Key, value: str, now_s: float) -> None:
@@ -115,26 +126,28 @@ class Setter:
         wish = self._wishes.get(key)
         if wish is None or result.id != wish.request_id:
             return
-        self._settle(key, None if result.ok else result.text or "the publisher refused", now_s)
+        done = "done" if wish.value == "" else ""  # an action has no value that would show it
+        text = result.text or (done if result.ok else "the publisher refused")
+        self._settle(key, Said(result.ok, text) if text else None, now_s)
 
     def look(self, now_s: float) -> None:
         """Gives up answers that are overdue; to be called now and then."""
         for key in [key for key, wish in self._wishes.items() if now_s - wish.sent_at_s >= ANSWER_S]:
-            self._settle(key, f"no answer within {ANSWER_S:g} s", now_s)
+            self._settle(key, Said(False, f"no answer within {ANSWER_S:g} s"), now_s)
 
     def pending(self, key: Key) -> str | None:
         """The value that is wished and not yet confirmed."""
         wish = self._wishes.get(key)
         return (wish.next or wish.value) if wish else None
 
-    def refusal(self, key: Key) -> str | None:
-        """Why the last wish did not come true."""
+    def said(self, key: Key) -> Said | None:
+        """What there is to say of the last wish: why it did not come true, or what it brought."""
         return self._said.get(key)
 
-    def _settle(self, key: Key, reason: str | None, now_s: float) -> None:
+    def _settle(self, key: Key, said: Said | None, now_s: float) -> None:
         wish = self._wishes.pop(key)
-        if reason is not None:
-            self._said[key] = reason
+        if said is not None:
+            self._said[key] = said
         if wish.next is not None and wish.next != wish.value:
             self._request(key, wish.next, now_s)
 
@@ -143,4 +156,4 @@ class Setter:
         if self._send(key[0], SetControl(key[1], key[2], value, self._last_id)):
             self._wishes[key] = _Wish(self._last_id, value, now_s)
         else:
-            self._said[key] = "there is no contact with the publisher"
+            self._said[key] = Said(False, "there is no contact with the publisher")

@@ -63,8 +63,8 @@ class ControlsDialog(Dialog):
         for index, control in enumerate(controls[first:], first):
             key = self._key(control)
             chosen = index == self._cursor
-            pending, refusal = self._setter.pending(key), self._setter.refusal(key)
-            lines.append(view.line(control, cells - 4, glyphs, chosen=chosen, pending=pending, refusal=refusal))
+            pending, said = self._setter.pending(key), self._setter.said(key)
+            lines.append(view.line(control, cells - 4, glyphs, chosen=chosen, pending=pending, said=said))
         if not lines:
             lines = [(Span("this camera has nothing to set", "dim"),)]
         keys = "read only" if self.session.readonly else "arrows change, Shift by ten, Enter does, d default"

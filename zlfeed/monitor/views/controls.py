@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from zlfeed.model import Control
 from zlfeed.monitor import format as fmt
-from zlfeed.monitor.controls import share
-from zlfeed.monitor.lines import Glyphs, Line, Span, clip, columns, fit
+from zlfeed.monitor.controls import Said, share
+from zlfeed.monitor.lines import Glyphs, Line, Span, clip, columns, fit, width
 
 NAME_CELLS, VALUE_CELLS = 18, 16
 
@@ -17,10 +17,8 @@ def slider_cells(cells: int) -> tuple[int, int]:
     return NAME_CELLS + 3, max(8, cells - NAME_CELLS - VALUE_CELLS - 5)
 
 
-def line(
-    control: Control, cells: int, glyphs: Glyphs, *, chosen: bool, pending: str | None, refusal: str | None
-) -> Line:
-    """Name, slider or choices, value; a value that is not confirmed yet is marked, a refusal says why."""
+def line(control: Control, cells: int, glyphs: Glyphs, *, chosen: bool, pending: str | None, said: Said | None) -> Line:
+    """Name, slider or choices, value; a value that is not confirmed yet is marked, and a refusal says why."""
     value = control.value if pending is None else pending
     _, room = slider_cells(cells)
     middle = fit(_middle(control, value, room, glyphs, live=pending is None), room)
@@ -28,9 +26,9 @@ def line(
     shown = "" if control.kind == "action" else f"{fmt.UNKNOWN if value is None else value}{unit}"
     state = Span(f"{shown}{glyphs.ellipsis}", "warn") if pending is not None else Span(shown, "strong")
     pointer = Span(f"{glyphs.arrow} " if chosen else "  ", "accent")
-    if refusal is not None:
-        middle = (Span(clip(refusal, room), "bad"),)
-    name = (Span(control.name, "strong" if chosen else ""),)
+    if said is not None:
+        middle = (Span(clip(said.text, room), "good" if said.ok else "bad"),)
+    name = (Span(control.name.replace("_", " "), "strong" if chosen else ""),)
     return (pointer, *columns([name, middle, (state,)], [NAME_CELLS, room, VALUE_CELLS], gap=1))
 
 
@@ -44,7 +42,10 @@ def _middle(control: Control, value: str | None, room: int, glyphs: Glyphs, *, l
         spans: list[Span] = []
         for choice in control.choices:
             spans += [Span(f" {choice} ", "tab-on" if choice == value else "dim"), Span(" ")]
-        return spans
+        if width(spans) <= room:
+            return spans
+        place = next((at for at, choice in enumerate(control.choices, 1) if choice == value), 0)
+        return [Span(f"< {value} >", "accent"), Span(f"  {place} of {len(control.choices)}", "dim")]
     at = share(control, value)
     if at is None:
         return []
