@@ -66,7 +66,7 @@ async def display() -> AsyncIterator[str | None]:
 async def monitor_pictures(url: str) -> None:
     """The monitor in every size, connected to `url`."""
     for name, (size, theme, keys) in PICTURES.items():
-        app = MonitorApp(Feeds([url], hello(""), timeout_s=2.0))
+        app = MonitorApp(Feeds({url: hello("")}, timeout_s=2.0))
         app.session.glyphs = UNICODE
         async with asyncio.timeout(READY_S), app.run_test(size=size) as pilot:
             while not (app.session.camera and app.session.camera.status and app.session.camera.host.link.round_trip_ms):

@@ -67,6 +67,16 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def is_own(host: str) -> bool:
+    """Whether an address, or `localhost`, is one of this machine's."""
+    if is_loopback(host):
+        return True
+    import psutil
+
+    wanted = plain_host(host.strip("[]"))
+    return any(plain_host(address.address) == wanted for found in psutil.net_if_addrs().values() for address in found)
+
+
 def bind_tcp(hosts: Sequence[str], port: int, *, option: str) -> tuple[list[socket.socket], int]:
     """Listening sockets on all of `hosts` at one port (0: the system chooses), and the port.
 

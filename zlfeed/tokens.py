@@ -12,6 +12,7 @@ import platformdirs
 
 from zlfeed.config import Settings
 from zlfeed.errors import UsageError
+from zlfeed.net import is_own
 
 _MAX_BYTES = 4096
 
@@ -43,11 +44,13 @@ def given(settings: Settings) -> Token | None:
     return None
 
 
-def for_client(settings: Settings) -> str:
-    """The token a viewer shows: as given, else this machine's own where there is one, else none."""
+def for_client(settings: Settings, host: str) -> str:
+    """The token a viewer shows at `host`: as given; else this machine's own, at itself only; else none."""
     token = given(settings)
     if token is not None:
         return token.value
+    if not is_own(host):
+        return ""
     with contextlib.suppress(UsageError, OSError):
         return _read(state_file())
     return ""

@@ -111,9 +111,9 @@ class Settable(Publisher):
 async def test_everyone_connected_sees_the_new_value() -> None:
     async with publishing(Settable()) as server, asyncio.TaskGroup() as group:
         url = f"ws://127.0.0.1:{server.port}/"
-        other = Feeds([url], hello(""), timeout_s=5.0)
+        other = Feeds({url: hello("")}, timeout_s=5.0)
         watching = group.create_task(other.run())
-        app = MonitorApp(Feeds([url], hello(""), timeout_s=5.0))
+        app = MonitorApp(Feeds({url: hello("")}, timeout_s=5.0))
         async with app.run_test(size=LARGE) as pilot:
             await shows(app, pilot, "● live")
             await pilot.press("c", "right", "right")

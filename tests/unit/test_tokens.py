@@ -49,10 +49,12 @@ def test_of_two_publishers_that_start_together_both_have_the_same_token(own_stat
 
 
 def test_a_viewer_on_the_publisher_s_machine_finds_the_token_and_one_elsewhere_has_none() -> None:
-    assert tokens.for_client(Settings()) == ""
+    assert tokens.for_client(Settings(), "localhost") == ""
     made = tokens.for_publisher(Settings())
     assert made is not None
-    assert tokens.for_client(Settings()) == made.value
+    # This machine's own token is nobody else's business: a stranger would only have to be asked.
+    assert tokens.for_client(Settings(), "192.0.2.7") == ""
+    assert tokens.for_client(Settings(), "localhost") == made.value
 
 
 def test_a_named_token_is_explicit_and_a_file_goes_before_the_flag(tmp_path: Path) -> None:
@@ -64,12 +66,12 @@ def test_a_named_token_is_explicit_and_a_file_goes_before_the_flag(tmp_path: Pat
     by_flag = tokens.for_publisher(Settings(token=GOOD))
     assert by_flag is not None
     assert (by_flag.value, by_flag.explicit) == (GOOD, True)
-    assert tokens.for_client(Settings(token_file=file)) == GOOD
+    assert tokens.for_client(Settings(token_file=file), "192.0.2.7") == GOOD
 
 
 def test_the_environment_names_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZLFEED_TOKEN", GOOD)
-    assert tokens.for_client(Settings()) == GOOD
+    assert tokens.for_client(Settings(), "localhost") == GOOD
 
 
 def test_with_no_auth_there_is_none() -> None:

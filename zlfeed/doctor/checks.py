@@ -200,7 +200,7 @@ def publisher(settings: Settings) -> Iterator[Finding]:
         return
     try:
         target = parse(settings.publisher, rtsp_port=settings.rtsp_port, stream_name=settings.stream_name)
-        found = describe(target.with_token(for_client(settings)), settings.connection_timeout)
+        found = describe(target.with_token(for_client(settings, target.host)), settings.connection_timeout)
     except UsageError as error:
         yield Finding("publisher", "fail", str(error))
         return

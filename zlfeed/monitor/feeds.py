@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import zlfeed
@@ -27,10 +27,9 @@ def hello(token: str) -> Hello:
 class Feeds:
     """One status connection a publisher; each reconnects alone, for ever."""
 
-    def __init__(
-        self, urls: Sequence[str], greeting: Hello, *, timeout_s: float, limits: Thresholds | None = None
-    ) -> None:
-        self.state = MonitorState(urls, limits)
+    def __init__(self, greetings: Mapping[str, Hello], *, timeout_s: float, limits: Thresholds | None = None) -> None:
+        """`greetings`: for each publisher's URL how we introduce ourselves there."""
+        self.state = MonitorState(list(greetings), limits)
         self.on_news: Callable[[], None] = lambda: None
         """Called when there is something that should not wait for the next look: anything but a camera's figures."""
         self._clients = {
@@ -41,7 +40,7 @@ class Feeds:
                 on_link=partial(self._on_link, url),
                 timeout_s=timeout_s,
             )
-            for url in urls
+            for url, greeting in greetings.items()
         }
         self.setter = Setter(self.send)
         self._refusals: list[str] = []

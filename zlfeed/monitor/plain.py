@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -33,9 +33,9 @@ from zlfeed.status_client import LinkState, StatusClient
 _EVENTS_KNOWN = 1000
 
 
-async def once(urls: Sequence[str], greeting: Hello, *, timeout_s: float, as_json: bool) -> int:
+async def once(greetings: Mapping[str, Hello], *, timeout_s: float, as_json: bool) -> int:
     """Prints every camera of every publisher once. Raises StartError when a publisher does not answer in time."""
-    outcomes = await asyncio.gather(*(_ask(url, greeting, timeout_s) for url in urls))
+    outcomes = await asyncio.gather(*(_ask(url, greeting, timeout_s) for url, greeting in greetings.items()))
     for state, _ in outcomes:
         snapshot = state.snapshot(monotonic_us() / 1e6, time.time_ns() // 1000)
         for view in snapshot.cameras:
@@ -84,7 +84,7 @@ async def _ask(url: str, greeting: Hello, timeout_s: float) -> tuple[MonitorStat
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def follow(urls: Sequence[str], greeting: Hello, *, timeout_s: float, duration_s: float | None) -> int:
+async def follow(greetings: Mapping[str, Hello], *, timeout_s: float, duration_s: float | None) -> int:
     """Prints JSON lines until a signal, or for `duration_s`. Raises StartError when every publisher refused us."""
     refusals: list[str] = []
     said: deque[tuple[str, Event]] = deque(maxlen=_EVENTS_KNOWN)
@@ -104,7 +104,7 @@ async def follow(urls: Sequence[str], greeting: Hello, *, timeout_s: float, dura
             for event in message.events:
                 tell(url, event)
 
-    async def listen(url: str) -> None:
+    async def listen(url: str, greeting: Hello) -> None:
         client = StatusClient(
             url,
             greeting,
@@ -119,7 +119,7 @@ async def follow(urls: Sequence[str], greeting: Hello, *, timeout_s: float, dura
 
     shutdown = Shutdown()
     with shutdown.installed():
-        tasks = [asyncio.create_task(listen(url)) for url in urls]
+        tasks = [asyncio.create_task(listen(url, greeting)) for url, greeting in greetings.items()]
         everyone = asyncio.gather(*tasks)
         asked = asyncio.create_task(shutdown.requested.wait())
         try:
@@ -130,7 +130,7 @@ async def follow(urls: Sequence[str], greeting: Hello, *, timeout_s: float, dura
             await asyncio.gather(everyone, asked, *tasks, return_exceptions=True)
     if shutdown.code is not None:
         return shutdown.code
-    if len(refusals) == len(urls):
+    if len(refusals) == len(greetings):
         raise StartError("\n".join(refusals))
     return ExitCode.OK
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from functools import partial
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -24,17 +25,18 @@ def run(settings: Settings, *, targets: list[str], once: bool, as_json: bool, re
     """
     said = targets or [settings.publisher or "localhost"]
     urls = list(dict.fromkeys(status_url(target, settings.websocket_port) for target in said))
-    greeting = hello(tokens.for_client(settings))
+    # Each hears the token that is meant for it: this machine's own goes to no other.
+    greetings = {url: hello(tokens.for_client(settings, urlsplit(url).hostname or "")) for url in urls}
     timeout_s = settings.connection_timeout
     if once or as_json:
         from zlfeed.monitor import plain
 
         if once:
-            return asyncio.run(plain.once(urls, greeting, timeout_s=timeout_s, as_json=as_json))
-        return asyncio.run(plain.follow(urls, greeting, timeout_s=timeout_s, duration_s=settings.duration))
+            return asyncio.run(plain.once(greetings, timeout_s=timeout_s, as_json=as_json))
+        return asyncio.run(plain.follow(greetings, timeout_s=timeout_s, duration_s=settings.duration))
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.__stderr__)):
         raise UsageError("the monitor needs a terminal: without one use --once, or --json for programs")
-    return _on_screen(settings, Feeds(urls, greeting, timeout_s=timeout_s), readonly=readonly)
+    return _on_screen(settings, Feeds(greetings, timeout_s=timeout_s), readonly=readonly)
 
 
 def _on_screen(settings: Settings, feeds: Feeds, *, readonly: bool) -> int:

@@ -33,6 +33,7 @@ from zlfeed.receiver.whose import session_name
 from zlfeed.receiver.window import Window
 from zlfeed.signals import force
 from zlfeed.status_client import LinkState, status_url
+from zlfeed.terminal import silence_stdout
 
 log = logs.get(__name__)
 
@@ -79,7 +80,7 @@ def _token(settings: Settings, target: Target) -> str:
     written = target.credentials
     if written and settings.status_url is None and tokens.given(settings) is None:
         return written[1]
-    return tokens.for_client(settings)
+    return tokens.for_client(settings, target.host)
 
 
 def _status_url(settings: Settings, target: Target) -> str | None:
@@ -292,9 +293,10 @@ class Receiver:
     def _print(self, write: Any) -> None:
         try:
             write()
-        except BrokenPipeError:
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-            if self._view is None and self._saver is None:
+        except OSError as error:
+            log.warning("stdout_gone", error=os.strerror(error.errno or 0))
+            silence_stdout()
+            if isinstance(error, BrokenPipeError) and self._view is None and self._saver is None:
                 self.end()  # whoever read the figures has had enough, and they were all there was to do
 
     @contextmanager
