@@ -245,7 +245,8 @@ class Relay:
         if reader is None:
             reader = self.readers[session] = make(session)
         reader.play()
-        log.info("viewer_joined", peer=reader.peer, transport=reader.transport_name, camera=session.stream.name)
+        event = "mediamtx_pulls" if session.pull else "viewer_joined"
+        log.info(event, peer=reader.peer, transport=reader.transport_name, camera=session.stream.name)
         self._changed()
 
     def pause(self, session: Session) -> None:
@@ -274,7 +275,8 @@ class Relay:
         if reader is None:
             return
         reader.close()
-        log.info("viewer_left", peer=reader.peer, **({"reason": reason} if reason else {}))
+        event = "mediamtx_left" if session.pull else "viewer_left"
+        log.info(event, peer=reader.peer, **({"reason": reason} if reason else {}))
         if reason:
             for connection in tuple(self.connections):
                 if connection.owns(session):
