@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import time
 from typing import Any, TextIO, cast
 
 import structlog
@@ -110,3 +111,21 @@ def setup(log_format: str = "auto", level: str = "info") -> None:
 def get(name: str) -> Any:
     """A logger: `log.info("event_name", key=value)`."""
     return structlog.get_logger(part=name.removeprefix("zlfeed."))
+
+
+class Grumble:
+    """Warnings of which at most one of a kind a second is logged, with the number of those held back before it."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+        self._last: dict[str, float] = {}
+        self._held: dict[str, int] = {}
+
+    def __call__(self, event: str, **values: object) -> None:
+        now = time.monotonic()
+        if now - self._last.get(event, float("-inf")) < 1.0:
+            self._held[event] = self._held.get(event, 0) + 1
+            return
+        self._last[event] = now
+        held = self._held.pop(event, 0)
+        self._log.warning(event, **values, **({"held_back": held} if held else {}))

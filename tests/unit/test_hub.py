@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from zlfeed import logs
 from zlfeed.model import CameraStatus, Event, Hello, Subscribe
-from zlfeed.publisher.hub import Grumble, Hub, Listener
+from zlfeed.publisher.hub import Hub, Listener
 from zlfeed.publisher.outbox import LIMIT
 from zlfeed.wire.convert import decode
 
@@ -75,9 +76,8 @@ async def test_a_message_that_does_not_fit_is_lost_alone(capsys: pytest.CaptureF
 def test_a_flood_of_warnings_is_one_line_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[tuple[str, dict[str, object]]] = []
     now = [100.0]
-    monkeypatch.setattr("zlfeed.publisher.hub.time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr("zlfeed.publisher.hub.log.warning", lambda event, **values: lines.append((event, values)))
-    grumble = Grumble()
+    monkeypatch.setattr("zlfeed.logs.time", SimpleNamespace(monotonic=lambda: now[0]))
+    grumble = logs.Grumble(SimpleNamespace(warning=lambda event, **values: lines.append((event, values))))
     for _ in range(1000):
         grumble("garbage", client="a")
     grumble("other")

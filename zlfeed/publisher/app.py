@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from zlfeed import __version__, logs, timecode
 from zlfeed.config import Settings
@@ -345,6 +346,7 @@ class Publisher:
 async def serve(settings: Settings, *, as_json: bool) -> int:
     """Publishes until a signal or --duration; the exit code."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    asyncio.get_running_loop().set_exception_handler(_loop_errors())
     token = for_publisher(settings)
     report = JsonReport() if as_json else TextReport(token)
     shutdown = Shutdown()
@@ -358,6 +360,16 @@ async def serve(settings: Settings, *, as_json: bool) -> int:
         except TimeoutError:
             raise ZlfeedError(f"not everything ended within {STOP_WITHIN_S:g} s; it was left to the system") from None
     return ExitCode.OK if shutdown.code is None else shutdown.code
+
+
+def _loop_errors() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    """Logs what fails in the event loop itself, at most once a second: without descriptors it is every accept()."""
+    grumble = logs.Grumble(log)
+
+    def tell(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        grumble("event_loop_error", text=context["message"], exc_info=context.get("exception"))
+
+    return tell
 
 
 async def _until_asked(running: asyncio.Task[None], shutdown: Shutdown, duration: float | None) -> None:

@@ -67,6 +67,7 @@ class Encoder:
         *,
         warm: bool = False,
     ) -> None:
+        """Starts nothing yet. Raises EncoderError when no descriptors are left."""
         self.settings = settings
         self.stream: StreamInfo | None = None
         self.last_output = time.monotonic()
@@ -84,7 +85,10 @@ class Encoder:
         self._ended = asyncio.Event()
         self._error: str | None = None
         self._process: asyncio.subprocess.Process | None = None
-        self._log_pipe = LogPipe("ffmpeg")
+        try:
+            self._log_pipe = LogPipe("ffmpeg")
+        except OSError as error:
+            raise EncoderError(f"{ffmpeg} cannot be run: {os.strerror(error.errno or 0)}") from None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -109,9 +113,12 @@ class Encoder:
 
     async def start(self) -> None:
         """Starts FFmpeg. Raises EncoderError."""
-        child_in, self._write_fd = os.pipe()
-        self._read_fd, child_out = os.pipe()
+        theirs: list[int] = []
         try:
+            child_in, self._write_fd = os.pipe()
+            theirs.append(child_in)
+            self._read_fd, child_out = os.pipe()
+            theirs.append(child_out)
             for fd in (self._write_fd, child_out):
                 _enlarge(fd)
             os.set_blocking(self._write_fd, False)
@@ -128,8 +135,8 @@ class Encoder:
             self._close_fds()
             raise EncoderError(f"{self._ffmpeg} cannot be run: {os.strerror(error.errno or 0)}") from None
         finally:
-            os.close(child_in)
-            os.close(child_out)
+            for fd in theirs:
+                os.close(fd)
             self._log_pipe.started()
         asyncio.get_running_loop().add_reader(self._read_fd, self._readable)
 
@@ -187,16 +194,12 @@ class Encoder:
             return os.write(self._write_fd, view)
 
     def _wait_writable(self, timeout_s: float) -> None:
-        poller = select.poll()
-        with self._lock:
-            if self._write_fd < 0:
-                return
-            fd = os.dup(self._write_fd)
-        try:
+        # Without the lock: should it be closed meanwhile, this waits a moment for nothing, and the next write says so.
+        fd = self._write_fd
+        if fd >= 0:
+            poller = select.poll()
             poller.register(fd, select.POLLOUT)
             poller.poll(timeout_s * 1000)
-        finally:
-            os.close(fd)
 
     # ------------------------------------------------------------ event loop
 

@@ -241,25 +241,27 @@ class Encoding:
 
     async def _make_spare(self) -> bool:
         assert self.settings is not None
-        spare = Encoder(self._ffmpeg, self.settings, self._frame, warm=True)
+        settings = self.settings
+        spare: Encoder | None = None
         ready = False
         try:
+            spare = Encoder(self._ffmpeg, settings, self._frame, warm=True)
             await spare.start()
             ready = await spare.warm_up(_WARM_S)
         except EncoderError as error:
-            self._refuse(spare, str(error))
+            self._refuse(settings, str(error))
             return False
         finally:
-            if not ready:
+            if spare is not None and not ready:
                 await asyncio.shield(spare.stop())
         if ready:
             self._spare = spare
         else:
             lines = spare.log_lines()
-            self._refuse(spare, lines[-1] if lines else f"FFmpeg encoded nothing within {_WARM_S:g} s")
+            self._refuse(settings, lines[-1] if lines else f"FFmpeg encoded nothing within {_WARM_S:g} s")
         return ready
 
-    def _refuse(self, spare: Encoder, why: str) -> None:
+    def _refuse(self, settings: EncoderSettings, why: str) -> None:
         log.warning("spare_encoder_failed", error=why)
-        if spare.settings == self.settings and not self.settled:
+        if settings == self.settings and not self.settled:
             self.refusal = why

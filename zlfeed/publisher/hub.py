@@ -6,7 +6,6 @@ A message is encoded once, however many it is for, and lies as the same bytes in
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,23 +16,6 @@ from zlfeed.publisher.status_history import StatusHistory
 from zlfeed.wire.convert import ProtocolError, encode
 
 log = logs.get(__name__)
-
-
-class Grumble:
-    """Warnings of which at most one of a kind a second is logged, with the number of those held back before it."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, float] = {}
-        self._held: dict[str, int] = {}
-
-    def __call__(self, event: str, **values: object) -> None:
-        now = time.monotonic()
-        if now - self._last.get(event, float("-inf")) < 1.0:
-            self._held[event] = self._held.get(event, 0) + 1
-            return
-        self._last[event] = now
-        held = self._held.pop(event, 0)
-        log.warning(event, **values, **({"held_back": held} if held else {}))
 
 
 @dataclass(eq=False)
@@ -64,7 +46,7 @@ class Hub:
         """Those of which there was a status last."""
         self.subscribed = asyncio.Event()
         """Set when a listener has said anew what it wants."""
-        self.grumble = Grumble()
+        self.grumble = logs.Grumble(log)
         self.messages_dropped = 0
         """Messages that slow listeners never got, of all of them since the start."""
         self.garbage = 0

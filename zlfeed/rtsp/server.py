@@ -186,6 +186,7 @@ class Relay:
         self.pull_prefix = f"pull-{secrets.token_hex(12)}/"
         """The secret path below which our own MediaMTX finds the streams."""
         self._changed = on_change
+        self._grumble = logs.Grumble(log)
         self._framed: tuple[AccessUnit | None, int, bytes] = (None, -1, b"")
 
     @property
@@ -234,7 +235,7 @@ class Relay:
     def admit(self, connection: RelayConnection, *, local: bool) -> bool:
         """Whether there is room for one more; strangers leave some for this machine, where our MediaMTX pulls."""
         if len(self.connections) >= MAX_CONNECTIONS + (LOCAL_RESERVE if local else 0):
-            log.warning("connection_refused", peer=connection.peer, limit=MAX_CONNECTIONS)
+            self._grumble("connection_refused", peer=connection.peer, limit=MAX_CONNECTIONS)
             return False
         self.connections.add(connection)
         return True
