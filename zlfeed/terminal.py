@@ -107,3 +107,10 @@ def write(text: str) -> None:
     if sys.stdout is not None:
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+def silence_stdout() -> None:
+    """stdout cannot be written any more: what is said there from now on, or waits in its buffer, goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

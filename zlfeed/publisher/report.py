@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from zlfeed import logs
 from zlfeed.model import CameraStatus, Event
 from zlfeed.publisher import hints
-from zlfeed.terminal import RenewingLine, has_colours, write
+from zlfeed.terminal import RenewingLine, has_colours, silence_stdout, write
 from zlfeed.tokens import Token
 
 log = logs.get(__name__)
@@ -181,7 +181,4 @@ def _undisturbed() -> Iterator[None]:
         yield
     except OSError as error:
         log.warning("stdout_gone", error=os.strerror(error.errno or 0))
-        # What is still in the buffer goes there too, or it would fail again at the end.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        silence_stdout()
