@@ -49,7 +49,8 @@ def test_a_killed_publisher_leaves_no_child_and_its_viewers_come_back(away_s: fl
                 figures.record(
                     f"kill −9 the publisher, started again after {max(gone, away_s):.0f} s",
                     f"no child after {gone:.1f} s; from its start it serves after {ready - began:.1f} s, "
-                    f"a receiver has pictures after {picture - began:.1f} s, a monitor figures after {status.at - began:.1f} s",
+                    f"a receiver has pictures after {picture - began:.1f} s, "
+                    f"a monitor figures after {status.at - began:.1f} s",
                 )
                 assert gone < 5
                 assert began < picture < ready + 10
