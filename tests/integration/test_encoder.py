@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from zlfeed.errors import EncoderError
+from zlfeed.publisher import encoder as encoder_module
 from zlfeed.publisher import ffmpeg as ffmpeg_module
 from zlfeed.publisher.camera import FrameInfo
 from zlfeed.publisher.encoder import EncodedFrame, Encoder
@@ -171,13 +172,17 @@ async def test_stopped_dead_it_refuses_frames_in_time_and_is_ended_by_force(prog
         while await rig.write(timeout_s=0.3):
             assert time.monotonic() - began < LIMIT_S
         assert rig.encoder.pending or rig.encoder.failed
+        assert rig.encoder.stalled(began) is None
         if rig.encoder.pending:
-            assert began <= rig.encoder.oldest_pending <= time.monotonic()
+            assert "no frame for 1.5 s" in str(rig.encoder.stalled(began + LIMIT_S + 2))
     assert not children()
 
 
-async def test_half_a_frame_is_the_end_of_an_encoder(fake: Callable[[str], Path]) -> None:
+async def test_half_a_frame_is_the_end_of_an_encoder(
+    fake: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     # What reads 100 KB and no more leaves a frame of 1.4 MB in the pipe unfinished.
+    monkeypatch.setattr(encoder_module, "START_S", 0.5)
     async with running(fake("head -c 100000 >/dev/null; exec sleep 60"), settings(size=(1280, 720))) as rig:
         assert not await rig.write(timeout_s=0.5)
         assert rig.encoder.failed

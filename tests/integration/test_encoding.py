@@ -181,6 +181,23 @@ async def test_a_camera_that_was_silent_for_long_is_no_stall(program: Path) -> N
         assert rig.pid() == pid
 
 
+async def test_an_ffmpeg_that_is_slow_to_start_is_waited_for(program: Path, tmp_path: Path) -> None:
+    # As on a small or busy machine, where it takes seconds to load.
+    script = tmp_path / "ffmpeg"
+    script.write_text(f'#!/bin/sh\nsleep 3\nexec {program} "$@"\n')
+    script.chmod(0o755)
+    rig = Rig(script)
+    rig.encoding.want(dataclasses.replace(SETTINGS, width=1280, height=720))
+    tasks = [asyncio.create_task(rig.encoding.run()), asyncio.create_task(rig.feed())]
+    try:
+        await rig.more()
+        assert rig.restarts == []
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), LIMIT_S)
+
+
 async def test_when_the_first_encoder_gives_nothing_that_is_an_error(tmp_path: Path) -> None:
     script = tmp_path / "ffmpeg"
     script.write_text("#!/bin/sh\necho no luck >&2\nexit 1\n")

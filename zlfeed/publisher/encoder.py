@@ -30,6 +30,10 @@ log = logs.get(__name__)
 _PIPE_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
 _FOURCC = {"h264": b"H264", "h265": b"HEVC", "av1": b"AV01"}
+START_S = 10.0
+"""How long an encoder may take to its first frame: on a small or busy machine FFmpeg needs seconds to load."""
+_STALL_S = 1.5
+"""One that has given frames, has more, and gives none for this long is of no more use."""
 _MAX_PENDING = 120
 """Frames inside the encoder before it counts as stalled and gets no more."""
 _STOP_STEPS = ((signal.SIGINT, 0.5), (signal.SIGTERM, 0.5), (signal.SIGKILL, 2.0))
@@ -106,10 +110,14 @@ class Encoder:
         """Frames written and not yet encoded."""
         return len(self._pending)
 
-    @property
-    def oldest_pending(self) -> float:
-        """When the oldest frame not yet encoded was written, seconds of the monotonic clock; 0 when there is none."""
-        return min((s.started_ns for s in tuple(self._pending.values())), default=0) / 1e9
+    def stalled(self, now: float) -> str | None:
+        """Why it must be replaced although it lives: frames wait in it for too long. `now` is monotonic."""
+        waiting = tuple(self._pending.values())
+        if not waiting:
+            return None
+        limit = START_S if self.stream is None else _STALL_S
+        since = max(self.last_output, min(submitted.started_ns for submitted in waiting) / 1e9)
+        return f"FFmpeg gave no frame for {limit:g} s with {len(waiting)} waiting" if now - since > limit else None
 
     async def start(self) -> None:
         """Starts FFmpeg. Raises EncoderError."""
@@ -157,7 +165,8 @@ class Encoder:
         """Writes one raw I420 frame (a contiguous buffer). False when it was not taken and nothing of it was written.
 
         A frame that was begun is finished, unless the encoder is closed or stands still for `timeout_s` after that:
-        then the encoder is marked as failed, for a half frame would shift every picture after it.
+        then the encoder is marked as failed, for a half frame would shift every picture after it. One that has given
+        no frame yet is waited for longer.
         """
         if self._closed.is_set() or len(self._pending) >= _MAX_PENDING:
             return False
@@ -165,7 +174,7 @@ class Encoder:
         # Noted before it is written: the encoded frame may be back before the last call returns.
         index = self._index
         self._pending[index] = Submitted(frame, time.monotonic_ns())
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + (timeout_s if self.stream else max(timeout_s, START_S))
         sent = 0
         while sent < len(view):
             try:

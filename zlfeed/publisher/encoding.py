@@ -14,19 +14,16 @@ from pathlib import Path
 
 from zlfeed import logs
 from zlfeed.errors import EncoderError
-from zlfeed.publisher.encoder import EncodedFrame, Encoder
+from zlfeed.publisher.encoder import START_S, EncodedFrame, Encoder
 from zlfeed.publisher.ffmpeg import EncoderSettings
 from zlfeed.retry import backoff
 
 log = logs.get(__name__)
 
-STALL_S = 1.5
-"""An encoder that has frames and gives none for this long is replaced."""
 HEALTHY_S = 5.0
 KEYFRAME_INTERVAL_S = 1.0
 CALM_S, CALM_AT_LAST_S = 0.1, 0.5
 """How long wishes must have stayed the same before an encoder is made for them, and when one is made all the same."""
-_WARM_S = 10.0
 _DRAIN_S = 0.2
 _POLL_S = 0.25
 
@@ -146,8 +143,8 @@ class Encoding:
                     return ended.result()
                 if encoder.failed:
                     return encoder.failed
-                if encoder.pending and time.monotonic() - max(encoder.last_output, encoder.oldest_pending) > STALL_S:
-                    return f"FFmpeg gave no frame for {STALL_S:g} s with {encoder.pending} waiting"
+                if reason := encoder.stalled(time.monotonic()):
+                    return reason
                 if self._swap_is_due(encoder) and self._take_spare():
                     return None
                 if encoder.settings != self.settings and not self._first_frame.is_set():
@@ -247,7 +244,7 @@ class Encoding:
         try:
             spare = Encoder(self._ffmpeg, settings, self._frame, warm=True)
             await spare.start()
-            ready = await spare.warm_up(_WARM_S)
+            ready = await spare.warm_up(START_S)
         except EncoderError as error:
             self._refuse(settings, str(error))
             return False
@@ -258,7 +255,7 @@ class Encoding:
             self._spare = spare
         else:
             lines = spare.log_lines()
-            self._refuse(settings, lines[-1] if lines else f"FFmpeg encoded nothing within {_WARM_S:g} s")
+            self._refuse(settings, lines[-1] if lines else f"FFmpeg encoded nothing within {START_S:g} s")
         return ready
 
     def _refuse(self, settings: EncoderSettings, why: str) -> None:
