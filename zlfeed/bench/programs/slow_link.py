@@ -1,8 +1,9 @@
 """A slow link to an RTSP server: `python -m zlfeed.bench.programs.slow_link HOST PORT BITS_PER_SECOND`.
 
 A TCP proxy on loopback whose way back to the client is a token bucket. It reads from the server only what it may pass
-on, with small socket buffers and an Ethernet's segment size, so that the server's kernel sees what it would see of a
-slow link: data that is not acknowledged.
+on, with a small socket buffer and an Ethernet's segment size, so that the server's kernel sees what it would see of a
+slow link: data that is not acknowledged. What fits into that buffer is acknowledged and not yet passed on, as by a VPN
+gateway; a router would be kinder. (Smaller buffers make TCP stop and wait, and the link slower than it was told.)
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from zlfeed.bench.programs.speech import say
 
 _SEGMENT = 1448
 _BUFFER = 8 << 10
-"""What a modest router's queue holds, give or take the kernel's doubling."""
+"""As SO_RCVBUF: seven segments or so, after Linux has doubled it and charged its own overhead."""
 
 
 def _shaped(source: socket.socket, sink: socket.socket, bits_per_second: float) -> None:
