@@ -38,7 +38,8 @@ from zlfeed.terminal import silence_stdout
 log = logs.get(__name__)
 
 Mode = Literal["auto", "headless", "display", "save"]
-_STOP_S = 1.0
+_STOP_S = 0.8
+"""The reader's share of the three seconds in which everything must end."""
 _SWITCH_INTERVAL_S = 0.0005
 """A thread that wants the interpreter gets it after this long; the default of 5 ms is a picture's whole way."""
 
@@ -182,7 +183,7 @@ class Receiver:
         if self._code is not None:
             return self._code
         if self._reader.newest is None:
-            error = self._reader.connection.error or "the server gave none"
+            error = self._reader.connection.error or "the server has not answered"
             raise StartError(f"no picture from {self._target.url} within {self._settings.duration:g} s: {error}")
         return ExitCode.FAILURE if self._saver and self._saver.error else ExitCode.OK
 

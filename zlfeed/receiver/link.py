@@ -16,7 +16,7 @@ from zlfeed.status_client import LinkState, StatusClient
 
 log = logs.get(__name__)
 
-_STOP_S = 1.5
+_STOP_S = 0.6
 
 
 class StatusLink:

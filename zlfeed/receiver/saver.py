@@ -30,7 +30,8 @@ _QUEUE_BYTES = 128 << 20
 _QUEUE_PICTURES = 64
 _LEAST_FREE_BYTES = 64 << 20
 """An .mp4 file is unreadable without its index, which is written last: it must still fit."""
-_DRAIN_S = 1.5
+_DRAIN_S = 1.0
+_CLOSE_S = 1.0
 
 
 def check(path: Path) -> None:
@@ -106,13 +107,13 @@ class Saver:
             self.dropped += 1
 
     def stop(self) -> None:
-        """Writes what waits, within a second and a half, and closes the file."""
+        """Writes what waits, within a second, and closes the file."""
         self._deadline = time.monotonic() + _DRAIN_S
         try:
             self._queue.put(None, timeout=_DRAIN_S)
         except queue.Full:
             self.dropped += self._queue.qsize()
-        self._thread.join(_DRAIN_S + 1.0)
+        self._thread.join(max(0.0, self._deadline + _CLOSE_S - time.monotonic()))
 
     # ------------------------------------------------------------ on the saver's thread
 
