@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import itertools
 import json
@@ -9,7 +10,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,12 @@ class Page:
                 if not url.endswith("/favicon.ico"):  # every browser asks every server for one
                     self.complaints.append(f"{params['entry']['text']} {url}")
 
+    def log_in(self, user: str, password: str) -> None:
+        """Shows these credentials to every server from now on, as after the browser has asked for them."""
+        self.call("Network.enable")
+        basic = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self.call("Network.setExtraHTTPHeaders", headers={"Authorization": f"Basic {basic}"})
+
     def open(self, url: str) -> None:
         """Goes there."""
         result = self.call("Page.navigate", url=url)
@@ -81,11 +88,11 @@ class Page:
 
 
 @contextlib.contextmanager
-def browsing(wrapper: Sequence[str] = ()) -> Iterator[Page]:
+def browsing() -> Iterator[Page]:
     """A page in a browser of its own, with a new profile; ended and reaped afterwards."""
     with tempfile.TemporaryDirectory(prefix="zlfeed-chromium-", ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
-            [*wrapper, "chromium", *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            ["chromium", *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         try:

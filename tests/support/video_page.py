@@ -1,13 +1,21 @@
-"""What a browser shows of a feed: reads the timecode strip from a page's video, by canvas."""
+"""What a browser shows of a feed: reads the timecode strip from a page's video, by canvas.
+
+`python -m tests.support.video_page SECONDS [USER:PASSWORD@]URL…` says it of each URL, as one line of JSON: a browser
+must be where it is looked at from, and that may be another network.
+"""
 
 from __future__ import annotations
 
 import base64
+import json
+import sys
+from collections.abc import Sequence
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import numpy as np
 
-from tests.support.browser import Page
+from tests.support.browser import Page, browsing
 from zlfeed import timecode
 from zlfeed.timecode import Timecode
 
@@ -61,3 +69,20 @@ def watch(page: Page, seconds: float) -> Shown:
         codes.append(code)
         ages.append(at_ms - timecode.unwrap(code.time_us, round(at_ms * 1000)) / 1000)
     return Shown(ages, codes, unread, found["format"], width, height)
+
+
+def main(seconds: float, urls: Sequence[str]) -> None:
+    """Says what each URL's page shows."""
+    for url in urls:
+        parts = urlsplit(url)
+        with browsing() as page:
+            if parts.username:
+                page.log_in(parts.username, parts.password or "")
+            page.open(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl())
+            page.until(PLAYS)
+            shown = watch(page, seconds)
+            print(json.dumps({"ages_ms": shown.ages_ms, "format": shown.format, "complaints": page.complaints}))
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]), sys.argv[2:])
