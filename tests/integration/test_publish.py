@@ -218,7 +218,7 @@ def test_it_ends_while_it_waits_for_its_camera() -> None:
 
 def test_it_ends_while_ffmpeg_is_asked_what_it_can(fake: Callable[[str], Path]) -> None:
     with publishing("--ffmpeg-path", str(fake("exec sleep 60"))) as feed:
-        time.sleep(2.5)
+        until(lambda: any(process.name() == "sleep" for process in feed.processes()))
         began = time.monotonic()
         assert feed.end(signal.SIGTERM) == 143
         assert time.monotonic() - began < 8
