@@ -88,6 +88,12 @@ def test_goals_that_were_not_measured_are_not_claimed() -> None:
     assert goals.of_openings([Openings("zlfeed", 300, 1, (9.0,), (9.0,))], 30.0) == []
 
 
+def test_an_opening_that_was_never_live_misses_the_goal() -> None:
+    first, live = goals.of_openings([Openings("zlfeed", 60, 1, (9.0, 8.0), (9.0, None))], 30.0)
+    assert first.met is True
+    assert live.met is False
+
+
 def test_json_lines_hold_every_run_and_the_medians(capsys: pytest.CaptureFixture[str]) -> None:
     results = Results(Format(), as_json=True)
     for run in runs():

@@ -16,6 +16,9 @@ LIVE_MS = 100.0
 WARM_UP_S = 2.0
 """What comes in this time after the first picture (stale pictures, catching up) stays out of the percentiles."""
 
+LOOK_LIMIT_S = 15.0
+"""How long one opening may take to become live, before it counts as never."""
+
 
 class Sample(NamedTuple):
     """A picture in hand: when (monotonic), how long after its capture, and which."""

@@ -13,7 +13,6 @@ from zlfeed.bench.figures import median, median_of, ratio
 from zlfeed.bench.goals import Goal, Runs
 from zlfeed.bench.measure import Crowd, Openings, Run, SlowLink
 
-WIDTH = 80
 _T = TypeVar("_T")
 _K = TypeVar("_K")
 

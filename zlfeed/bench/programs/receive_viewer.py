@@ -12,7 +12,8 @@ import threading
 import time
 
 from zlfeed import logs
-from zlfeed.bench.programs.viewing import LOOK_LIMIT_S, Recorder, finish
+from zlfeed.bench.figures import LOOK_LIMIT_S
+from zlfeed.bench.programs.viewing import Recorder, finish
 from zlfeed.opencv import load_cv2
 from zlfeed.receiver import backends
 from zlfeed.receiver.reader import NoClock, Picture, Reader, available

@@ -6,11 +6,9 @@ import time
 from typing import Any
 
 from zlfeed import timecode
-from zlfeed.bench.figures import LIVE_MS, WARM_UP_S
+from zlfeed.bench.figures import LIVE_MS, LOOK_LIMIT_S, WARM_UP_S
 from zlfeed.bench.programs.speech import say
 
-LOOK_LIMIT_S = 15.0
-"""How long one opening may take to become live."""
 _KEEP_S = 10.0
 
 
