@@ -166,3 +166,19 @@ def test_what_is_encoded_before_its_codec_is_known_is_a_bug_of_ours() -> None:
         stream.publish(annex_b(IDR), captured_us=0, captured_ns=0, now=0)
     with pytest.raises(RuntimeError):
         stream.describe("127.0.0.1")
+
+
+class Faulty:
+    """A reader that does what none may do."""
+
+    def deliver(self, unit: AccessUnit, now: float) -> None:
+        raise RuntimeError("broken")
+
+
+def test_a_reader_that_raises_costs_nobody_else_a_frame() -> None:
+    source, before, after = Source(), Reader(), Reader()
+    source.stream.readers |= {before, Faulty(), after}
+    source.publish(IDR)
+    source.publish(SLICE)
+    assert len(before.units) == len(after.units) == 2
+    assert source.stream.readers == {before, after}

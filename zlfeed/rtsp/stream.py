@@ -6,9 +6,12 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from zlfeed import logs
 from zlfeed.rtsp import sdp
 from zlfeed.rtsp.codecs import Codec
 from zlfeed.rtsp.rtp import AccessUnit, RtpStream, burst
+
+log = logs.get(__name__)
 
 BURST_MAX_BYTES = 256 << 10
 BURST_MAX_S = 2.0
@@ -73,7 +76,12 @@ class LiveStream:
         unit = self.rtp.packetize(units, codec, keyframe=keyframe, captured_us=captured_us, captured_ns=captured_ns)
         self._remember(unit)
         for reader in tuple(self.readers):
-            reader.deliver(unit, now)
+            try:
+                reader.deliver(unit, now)
+            except Exception:
+                # It must not raise; should it all the same, it costs itself the stream and nobody else a frame.
+                log.exception("reader_failed", stream=self.name)
+                self.readers.discard(reader)
         return unit
 
     def _remember(self, unit: AccessUnit) -> None:
