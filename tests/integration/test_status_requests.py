@@ -26,7 +26,8 @@ async def test_a_control_that_takes_its_time_holds_up_nobody() -> None:
         assert await other.find(ControlResult) == ControlResult("front", "size", True, "640x480")
 
 
-async def test_there_is_an_end_to_the_requests_under_way() -> None:
+async def test_there_is_an_end_to_the_requests_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_session, "MAX_REQUESTS", 16)
     source = Source()
     async with publisher(source) as server, client(server) as asker:
         for number in range(status_session.MAX_REQUESTS + 1):

@@ -1,8 +1,9 @@
 """`zlfeed` with one kind of camera more, which does as a file says: `--camera NAME=ordered`.
 
 The file is called NAME and lies in the folder ZLFEED_TEST_ORDERS. Orders: `give WxH` (30 pictures a second),
-`silence` (open, but no picture until the order changes), `raise`, `hang` (blocks for ever), `stubborn` (the same, with
-the interpreter's lock held and deaf to SIGTERM), `refuse` (cannot be opened).
+`give WxH strictly` (cannot be opened at another rate), `silence` (open, but no picture until the order changes),
+`raise`, `hang` (blocks for ever), `stubborn` (the same, with the interpreter's lock held and deaf to SIGTERM), `refuse`
+(cannot be opened).
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class Ordered:
     def __init__(self, request: Request) -> None:
         self._file = Path(os.environ["ZLFEED_TEST_ORDERS"]) / request.spec.name
         order = self._obey()
+        if order.endswith("strictly") and request.fps not in (None, _FPS):
+            raise CameraError(f"the camera {self._file.name} has {_FPS:g} fps only")
         size = re.search(r"(\d+)x(\d+)", order)
         width, height = (int(size[1]), int(size[2])) if size else (320, 240)
         self.opened = Opened(width, height, _FPS, f"ordered camera {width}x{height}")

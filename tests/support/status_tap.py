@@ -30,7 +30,7 @@ class StatusTap:
         self.heard: list[Heard] = []
         self.connected: list[float] = []
         """When a connection was made."""
-        self._url = url
+        self.url = url
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._listen(),), daemon=True)
 
@@ -47,7 +47,7 @@ class StatusTap:
 
     async def _listen(self) -> None:
         client = self._client = StatusClient(
-            self._url,
+            self.url,
             Hello(kind="other"),
             on_message=lambda message: self.heard.append(Heard(time.monotonic(), time.time_ns() // 1000, message)),
             on_link=lambda link: self.connected.append(time.monotonic()) if link.connected else None,

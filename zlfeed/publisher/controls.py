@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,7 +56,7 @@ def definitions(now: FeedValues, first: FeedValues, most_fps: float | None) -> l
         ),
         Control("gop", "int", 1, max(MAX_GOP, first.gop), 1, first.gop, value=str(now.gop), unit="frames"),
         Control(
-            "fps", "int", 1, most_fps or max(MAX_FPS, first.fps or 0), 1, first.fps,
+            "fps", "int", 1, math.ceil(most_fps or max(MAX_FPS, first.fps or 0)), 1, first.fps,
             value=None if now.fps is None else f"{now.fps:g}", unit="fps",
         ),
         Control(

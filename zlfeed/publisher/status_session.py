@@ -43,7 +43,7 @@ WRITE_BYTES_PER_S = 16 * 2**10
 CLOSE_TIME_S = 1.0
 MAX_MESSAGES_PER_S = 200
 """More from one client is no use of the protocol: it would take the loop's time from others."""
-MAX_REQUESTS = 16
+MAX_REQUESTS = 256
 """SetControls of one client under way at a time."""
 
 
