@@ -28,9 +28,11 @@ def argv(viewer: Viewer, url: str, wanted: Format, seconds: float, ffmpeg: Path,
             options = viewer.options or udp
             return program("opencv_viewer"), (url, f"{seconds:g}", str(openings), str(viewer.threads or 0), options)
         case "ffmpeg":
+            # Flushed, or the last bytes of each picture wait in FFmpeg's output buffer for the next one.
             player = [
                 str(ffmpeg), "-loglevel", "error", "-rtsp_transport", viewer.transport, "-i", url,
-                "-an", "-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo", "pipe:1",
+                "-an", "-fps_mode", "passthrough", "-pix_fmt", "yuv420p",
+                "-f", "rawvideo", "-flush_packets", "1", "pipe:1",
             ]  # fmt: skip
         case "gstreamer":
             player = [
