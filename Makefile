@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 endif
 ARGS ?=
 
-.PHONY: demo test lint types check-proto proto readme bench screenshots clean
+.PHONY: demo test lint types check-proto proto readme bench faults screenshots clean
 
 demo: $(VENV)/.run
 	$(BIN)/zlfeed demo $(ARGS)
@@ -27,6 +27,10 @@ types: $(VENV)/.dev
 
 bench: $(VENV)/.run
 	$(BIN)/zlfeed bench $(ARGS)
+
+# Kills, stops, blocks and fills whatever can be, and writes the figures into docs/reliability.md (a quarter of an hour).
+faults: $(VENV)/.dev
+	$(BIN)/python scripts/faults.py $(ARGS)
 
 # The status protocol's Python code is generated, and committed so that users need no compiler.
 proto: $(VENV)/.dev

@@ -9,6 +9,8 @@ import psutil
 
 from tests.support.commands import Running
 
+BUSY = 60
+"""Frames that a viewer may miss for the load of a machine that has much else to do; without it there are none."""
 _WORKER = "zlfeed.publisher.camera.worker"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.kit import BUSY
 from tests.support import figures
 from tests.support.commands import Running, publishing, receiving
 from tests.support.stepping_clock import SteppingClock
@@ -59,6 +60,6 @@ def test_a_clock_that_is_set_by_an_hour_is_found_again(side: str, tmp_path: Path
                 )
                 assert all(abs(latency["max"]) < before + 1000 for latency in shown), "unknown, or right"
                 assert all(latency["p50"] == pytest.approx(before, abs=NOISE_MS) for latency in shown)
-                assert missed <= 60, "two seconds, on a machine that is busy besides"
+                assert missed <= BUSY
                 assert freeze < 2000
             assert publisher.line("second")["state"] == "live"

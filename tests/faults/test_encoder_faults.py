@@ -34,7 +34,7 @@ def spare_is_warm(publisher: Running) -> None:
 
 @pytest.mark.needs("gst-launch-1.0")
 def test_killing_ffmpeg_costs_nobody_the_session() -> None:
-    kills = 100 if figures.wanted() else 12
+    kills = 100 if figures.wanted() else 8
     with publishing(*SMALL) as publisher, ExitStack() as stack:
         url = publisher.line("ready")["urls"]["rtsp"]
         watchers = [stack.enter_context(Watcher(player(url))) for player in (opencv, ffmpeg, gstreamer)]

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from tests.faults.kit import camera_workers, encoders, wait_until
+from tests.faults.kit import BUSY, camera_workers, encoders, wait_until
 from tests.support import figures
-from tests.support.commands import publishing, receiving
+from tests.support.commands import Running, publishing, receiving
 from tests.support.status_tap import StatusTap
 from tests.support.watching import Watcher, ffmpeg
 from zlfeed.model import CameraStatus
@@ -69,31 +69,26 @@ def test_a_disk_that_is_full_while_saving_ends_the_file_and_not_the_picture(tmp_
             figures.record("disk full while saving", f"{event['text']}; {second['fps']:.0f} fps go on")
 
 
-@pytest.mark.parametrize("stream", ["1", "2"])
-def test_output_that_cannot_be_written_does_not_end_the_feed(stream: str) -> None:
-    """A log on a disk that is full."""
-    port = socket.create_server(("127.0.0.1", 0))
-    number = port.getsockname()[1]
-    port.close()
-    wrapper = ("sh", "-c", f'exec "$@" {stream}>/dev/full', "sh")
-    with publishing(*SMALL, "--rtsp-port", str(number), wrapper=wrapper) as publisher:
-        url = f"rtsp://127.0.0.1:{number}/zerolatency"
-        wait_until(lambda: subprocess.run(["ffprobe", "-v", "quiet", url], check=False, timeout=20).returncode == 0)
+def test_output_that_cannot_be_written_ends_neither_the_feed_nor_a_receiver() -> None:
+    """stdout and the log on a disk that is full."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    wrapper = ("sh", "-c", 'exec "$@" >/dev/full 2>/dev/full', "sh")
+    url = f"rtsp://127.0.0.1:{port}/zerolatency"
+    probe = ["ffprobe", "-v", "quiet", url]
+    with publishing(*SMALL, "--rtsp-port", port, wrapper=wrapper) as publisher:
+        wait_until(lambda: subprocess.run(probe, check=False, timeout=20).returncode == 0)
         with Watcher(ffmpeg(url)) as viewer:
             first = viewer.first()
             viewer.past(first.at + 2.0)
             assert publisher.process.poll() is None
-    what = {"1": "stdout", "2": "log (stderr)"}[stream]
-    figures.record(f"{what} on a full disk", "the feed goes on")
-
-
-def test_a_receiver_whose_output_cannot_be_written_goes_on(tmp_path: Path) -> None:
-    with publishing(*SMALL) as publisher:
-        urls = publisher.line("ready")["urls"]
         wrapper = ("sh", "-c", 'exec "$@" >/dev/full', "sh")
-        with receiving(urls, "--duration", "3", wrapper=wrapper) as receiver:
-            assert receiver.wait() in (0, 1)
+        command = Running("receive", url, "--headless", "--json", "--duration", "2", wrapper=wrapper)
+        with command as receiver:
+            assert receiver.wait() == 0
             assert "Traceback" not in receiver.words
+            assert "stdout_gone" in receiver.words
+    figures.record("stdout and the log on a full disk", "publish and receive go on")
 
 
 def test_hundreds_of_idle_connections_are_bounded_and_cost_no_frame() -> None:
@@ -116,7 +111,7 @@ def test_hundreds_of_idle_connections_are_bounded_and_cost_no_frame() -> None:
                 f"{IDLE} idle connections on either port",
                 f"{held} held, the rest refused; a viewer missed {missed} frames, longest gap {gap:.0f} ms",
             )
-            assert missed <= 30, "a second, on a machine that is busy besides"
+            assert missed <= BUSY
         assert held <= 256 + IDLE
 
 

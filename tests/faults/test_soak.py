@@ -26,7 +26,7 @@ def slope_an_hour(times: Sequence[float], values: Sequence[float]) -> float:
 
 
 def test_memory_descriptors_and_latency_stay_where_they_are() -> None:
-    warm_s, measured_s = (60, 300) if figures.wanted() else (10, 25)
+    warm_s, measured_s = (60, 300) if figures.wanted() else (8, 22)
     with publishing("--server", "embedded", "--size", "320x240") as publisher:
         urls = publisher.line("ready")["urls"]
         with receiving(urls) as receiver, Watcher(ffmpeg(urls["rtsp"])) as viewer, StatusTap(urls["websocket"]):
@@ -44,7 +44,8 @@ def test_memory_descriptors_and_latency_stay_where_they_are() -> None:
                 if time.monotonic() < began + warm_s:
                     continue
                 times.append(time.monotonic())
-                latencies.append(second["latency_ms"]["p50"])
+                if second["latency_ms"] is not None:  # a second without a frame has none
+                    latencies.append(second["latency_ms"]["p50"])
                 for name, pid in processes.items():
                     process = psutil.Process(pid)
                     memory[name].append(process.memory_info().rss / MB)
