@@ -247,6 +247,38 @@ def publish(
             "--no-closed-frames", help="Do not end each frame at once: for players that object.", rich_help_panel=_MEDIA
         ),
     ] = None,
+    alert_command: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CMD",
+            help="A shell command for each alert: its event as JSON on stdin and in ZLFEED_EVENT_… variables.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    alert_webhook: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Where each alert is posted, as JSON.", rich_help_panel=_OUTPUT),
+    ] = None,
+    alert_latency: Annotated[
+        str | None,
+        typer.Option(metavar="MS|off", help="Alert above this latency (p95); default 150.", rich_help_panel=_OUTPUT),
+    ] = None,
+    alert_fps: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE|off",
+            help="Alert below this share of the frames asked for; default 0.5.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    alert_temperature: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CELSIUS|off",
+            help="Alert above this temperature of the processor; default 80.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
     duration: Duration = None,
     json: Json = False,
     log_format: LogFormat = None,
@@ -262,7 +294,9 @@ def publish(
             rtsp_port=rtsp_port, websocket_port=websocket_port, hls_port=hls_port, webrtc_port=webrtc_port,
             stream_name=stream_name, token_file=token_file, token=token, no_auth=no_auth, allow=allow or None,
             web_plain=web_plain, wait_camera=wait_camera, no_timecode=no_timecode, no_overlay=no_overlay,
-            no_closed_frames=no_closed_frames, duration=duration, log_format=log_format,
+            no_closed_frames=no_closed_frames, alert_command=alert_command, alert_webhook=alert_webhook,
+            alert_latency=alert_latency, alert_fps=alert_fps, alert_temperature=alert_temperature,
+            duration=duration, log_format=log_format,
         )  # fmt: skip
         if sys.platform == "win32":
             raise UsageError("publish runs on Linux and macOS; on Windows use receive and monitor")

@@ -110,8 +110,24 @@ def _web_address(url: str) -> str:
     return url
 
 
+def _webhook(url: str | None) -> str | None:
+    if url is not None and not re.fullmatch(r"(?i:https?)://[^\s/?#@]+(/\S*)?", url):
+        raise ValueError("a webhook is a URL like https://HOST/PATH, without a user name in it")
+    return url
+
+
 def _allowed(networks: list[str]) -> list[str]:
     return Allowed(networks).networks
+
+
+def _or_off(value: object) -> object:
+    return None if value == "off" else value
+
+
+def _share(value: float | None) -> float | None:
+    if value is not None and value >= 1:
+        raise ValueError(f"a share of the frames is less than 1, or off, not {value:g}")
+    return value
 
 
 def _listed(value: object) -> object:
@@ -129,6 +145,7 @@ StreamName = Annotated[str, AfterValidator(_stream_name)]
 Server = Annotated[str, AfterValidator(_server), Field(repr=False)]
 WebAddress = Annotated[str, AfterValidator(_web_address), Field(repr=False)]
 """A URL may hold a password: never shown as it is."""
+AlertLimit = Annotated[Annotated[float, Field(gt=0, le=100_000)] | None, BeforeValidator(_or_off)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 """0 lets the system choose; the port in use is in every URL that is shown."""
 
@@ -175,6 +192,14 @@ class Settings(BaseSettings):
     no_timecode: bool = False
     no_overlay: bool = False
     no_closed_frames: bool = False
+    alert_command: str | None = None
+    alert_webhook: Annotated[str | None, AfterValidator(_webhook), Field(repr=False)] = None
+    alert_latency: AlertLimit = 150.0
+    """p95 in ms, as the worst viewer reports it; off: no alert."""
+    alert_fps: Annotated[AlertLimit, AfterValidator(_share)] = 0.5
+    """Share of the rate asked for."""
+    alert_temperature: AlertLimit = 80.0
+    """°C, the processor's; a Raspberry Pi throttles there."""
 
     # receive, monitor
     publisher: str | None = None

@@ -14,7 +14,7 @@ from zlfeed.config import Settings
 from zlfeed.errors import ExitCode, UsageError
 from zlfeed.logs import scrub
 
-_SECRET = ("token",)
+_SECRET = ("token", "alert_command", "alert_webhook")
 _UNSET = "–"
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from zlfeed.rtsp.auth import Credentials, digest, parameters
 from zlfeed.rtsp.codecs import CODECS
-from zlfeed.rtsp.connection import METHODS, Action, Close, Connection, End, OpenPorts, Pause, Play, Rtcp, Send
+from zlfeed.rtsp.connection import METHODS, Action, Close, Connection, End, OpenPorts, Pause, Play, Refused, Rtcp, Send
 from zlfeed.rtsp.messages import Headers, Parser, Request, Response
 from zlfeed.rtsp.rtp import interleave
 from zlfeed.rtsp.session import SessionTable
@@ -350,13 +350,20 @@ def test_the_right_password_opens_every_step() -> None:
     assert client.ask("PLAY", URL, authorized(challenge, "PLAY", "a-secret-token")).status == 200
 
 
-def test_the_third_wrong_password_closes() -> None:
+def test_a_wrong_password_is_told_once_and_the_third_closes() -> None:
     client = Client(credentials=SECRET)
     challenge = client.ask("DESCRIBE")
     for tries in range(3):
-        assert client.actions == [], tries
+        assert client.actions == [Refused("its password is wrong")][:tries]
         assert client.ask("DESCRIBE", URL, authorized(challenge, "DESCRIBE", "wrong-token")).status == 401
-    assert client.done() == [Close]
+    assert client.done() == [Refused, Close]
+
+
+def test_an_answer_to_another_connections_challenge_is_no_wrong_password() -> None:
+    elsewhere = Client(credentials=SECRET).ask("DESCRIBE")
+    client = Client(credentials=SECRET)
+    assert client.ask("DESCRIBE", URL, authorized(elsewhere, "DESCRIBE", "a-secret-token")).status == 401
+    assert client.done() == []
 
 
 def test_a_challenge_of_one_connection_opens_no_other() -> None:

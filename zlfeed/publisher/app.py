@@ -27,8 +27,10 @@ from zlfeed.model import (
     ViewerReport,
     Welcome,
 )
-from zlfeed.net import Allowed, is_loopback
+from zlfeed.net import Allowed, is_loopback, plain_host
 from zlfeed.publisher import target, urls
+from zlfeed.publisher.alert_actions import Alerting
+from zlfeed.publisher.alerts import Limits, Refusals
 from zlfeed.publisher.camera import CameraSpec, parse_camera
 from zlfeed.publisher.capture import CaptureSettings
 from zlfeed.publisher.ffmpeg import find_ffmpeg
@@ -80,8 +82,23 @@ class Publisher:
         self._started = time.monotonic()
         self._hosts = urls.listen_hosts(settings.host, authenticated=token is not None)
         allowed = Allowed(settings.allow)
-        self._relay = Relay(credentials_for=self._credentials_for, allowed=allowed, on_change=self._changed)
-        self._status = StatusServer(self, self._hosts, settings.websocket_port, allowed=allowed)
+        self._relay = Relay(
+            credentials_for=self._credentials_for,
+            allowed=allowed,
+            on_refused=self._turned_away,
+            on_change=self._changed,
+        )
+        self._status = StatusServer(
+            self, self._hosts, settings.websocket_port, allowed=allowed, on_refused=self._turned_away
+        )
+        self._refusals = Refusals()
+        self._alerting = Alerting(
+            Limits(settings.alert_latency, settings.alert_fps, settings.alert_temperature),
+            statuses=self.statuses,
+            on_event=self._event,
+            command=settings.alert_command,
+            webhook=settings.alert_webhook,
+        )
         self._reports = ViewerReports()
         self._sampler = HostSampler()
         self._host: HostSample | None = None
@@ -109,6 +126,7 @@ class Publisher:
                     tasks.create_task(kept_running("status server", self._status.run, self._part_failed)),
                     tasks.create_task(kept_running("metrics", self._sample, self._part_failed)),
                     tasks.create_task(kept_running("relay upkeep", self._relay.run, self._part_failed)),
+                    tasks.create_task(kept_running("alerts", self._alerting.run, self._part_failed)),
                     *(tasks.create_task(pipeline.run()) for pipeline in self._pipelines),
                     *(tasks.create_task(self._push(p)) for p in self._pipelines if p.name in self._pushes),
                     tasks.create_task(self._announce()),
@@ -239,12 +257,21 @@ class Publisher:
         getattr(log, level)(code, text=text, camera=camera)
         self._status.event(event)
         self._report.event(event)
+        self._alerting.take(event)
 
     def _part_failed(self, part: str, error: BaseException) -> None:
         self._event("error", "part_restarted", f"the {part} failed ({error}) and is started again; no frame is lost")
 
+    def _turned_away(self, host: str, reason: str) -> None:
+        if notice := self._refusals.note(plain_host(host), reason, time.monotonic()):
+            self._event(*notice)
+
     def _changed(self) -> None:
         self._status.touch()
+        # Not from within what changed: whatever fails in the status plane must cost no frame.
+        asyncio.get_running_loop().call_soon(self._look_at_controls)
+
+    def _look_at_controls(self) -> None:
         for panel in self._panels.values():
             panel.look()
 

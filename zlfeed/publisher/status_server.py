@@ -24,7 +24,7 @@ from websockets.http11 import Request, Response
 
 from zlfeed import logs
 from zlfeed.model import ControlResult, Event
-from zlfeed.net import bind_tcp
+from zlfeed.net import bind_tcp, plain_host
 from zlfeed.publisher.hub import Hub
 from zlfeed.publisher.status_session import (
     CLOSE_TIME_S,
@@ -67,6 +67,7 @@ class StatusServer:
         port: int,
         *,
         allowed: Callable[[str], bool] = lambda _host: True,
+        on_refused: Callable[[str, str], None] = lambda _host, _reason: None,
         wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self.port = port
@@ -75,6 +76,7 @@ class StatusServer:
         self._thumbnails = Thumbnails(self.hub, source.thumbnail)
         self._hosts = hosts
         self._allowed = allowed
+        self._on_refused = on_refused
         self._wall_us = wall_us
         self._admitted = 0
         self._touched = asyncio.Event()
@@ -107,7 +109,9 @@ class StatusServer:
 
     def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Turns away who is not allowed to come at all, then browsers that ask for a page."""
-        if not self._allowed((connection.remote_address or ("",))[0]):
+        host = plain_host((connection.remote_address or ("",))[0])
+        if not self._allowed(host):
+            self._on_refused(host, "it is not among --allow")
             self.hub.grumble("status_client_refused", client=peer(connection), reason="not among --allow")
             return connection.respond(http.HTTPStatus.FORBIDDEN, "This address is not among those that may come.\n")
         return _check_request(connection, request)
@@ -195,6 +199,10 @@ class StatusServer:
             finally:
                 self._admitted -= 1
         if refusal is not None:
+            if refusal.code == CloseCode.BAD_TOKEN:
+                self._on_refused(
+                    plain_host(connection.remote_address[0]), f"its status client's token: {refusal.reason}"
+                )
             self.hub.grumble("status_client_refused", client=peer(connection), reason=refusal.reason)
             await close(connection, refusal)
 

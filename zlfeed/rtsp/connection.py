@@ -64,7 +64,14 @@ class Close:
     reason: str
 
 
-Action = Send | Play | Pause | End | Rtcp | Close
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Someone showed a password, and it is the wrong one: for people to know; told once a connection."""
+
+    reason: str
+
+
+Action = Send | Play | Pause | End | Rtcp | Close | Refused
 
 
 class Connection:
@@ -95,6 +102,7 @@ class Connection:
         self._nonce = secrets.token_hex(16)
         self._parser = Parser()
         self._failures = 0
+        self._refused = False
 
     def receive(self, data: bytes) -> Iterator[Action]:
         """What to do after the client has sent `data`."""
@@ -141,6 +149,10 @@ class Connection:
 
     def _challenge(self, request: Request, actions: list[Action]) -> Response:
         if "authorization" in request.headers:
+            # One made for another connection's nonce says nothing about the password.
+            if self._nonce in request.headers["authorization"] and not self._refused:
+                self._refused = True
+                actions.append(Refused("its password is wrong"))
             self._failures += 1
             if self._failures >= 3:
                 actions.append(Close("three wrong passwords"))

@@ -13,7 +13,7 @@ from zlfeed import logs
 from zlfeed.model import Viewer
 from zlfeed.net import bind_tcp, host_port, is_loopback
 from zlfeed.rtsp.auth import Credentials
-from zlfeed.rtsp.connection import Close, Connection, End, Pause, Play, Rtcp, Send
+from zlfeed.rtsp.connection import Close, Connection, End, Pause, Play, Refused, Rtcp, Send
 from zlfeed.rtsp.messages import Response
 from zlfeed.rtsp.readers import SessionReader
 from zlfeed.rtsp.rtp import AccessUnit
@@ -62,7 +62,7 @@ class RelayConnection(asyncio.Protocol):
             pull_prefix=self._relay.pull_prefix,
         )
         if not self._relay.allowed(peer[0]):
-            log.warning("viewer_refused", peer=self.peer, reason="not among --allow")
+            self._relay.on_refused(self._host, "it is not among --allow")
             transport.abort()
         elif not self._relay.admit(self, local=is_loopback(peer[0])):
             # Said at once and not to a request: who has no place here is not to take up our time.
@@ -85,6 +85,8 @@ class RelayConnection(asyncio.Protocol):
                     self._relay.end(session, None)
                 case Rtcp(session, packet):
                     self._relay.take_rtcp(session, packet)
+                case Refused(reason):
+                    self._relay.on_refused(self._host, reason)
                 case Close(reason):
                     log.info("rtsp_closed", peer=self.peer, reason=reason)
                     self._transport.close()
@@ -172,14 +174,17 @@ class Relay:
         *,
         credentials_for: Callable[[str], Credentials | None] = lambda _host: None,
         allowed: Callable[[str], bool] = lambda _host: True,
+        on_refused: Callable[[str, str], None] = lambda _host, _reason: None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_refused` hears of each address that is turned away, and why."""
         self.streams: dict[str, LiveStream] = {}
         self.connections: set[RelayConnection] = set()
         self.sessions = SessionTable()
         self.readers: dict[Session, SessionReader] = {}
         self.credentials_for = credentials_for
         self.allowed = allowed
+        self.on_refused = on_refused
         self.public = Listener(self)
         self.private = Listener(self)
         """On this machine only, for our own MediaMTX, where that has the public port."""
