@@ -14,7 +14,8 @@ from tests.faults.kit import BUSY, children, wait_until
 from tests.support import figures, video_page
 from tests.support.browser import Page, browsing
 from tests.support.commands import Running, publishing, receiving
-from tests.support.watching import Watcher, opencv
+from tests.support.standin_ffmpeg import tapped
+from tests.support.watching import Watcher, gstreamer, opencv
 
 pytestmark = [pytest.mark.needs("mediamtx", "ffmpeg"), pytest.mark.timeout(180)]
 WEB = ("--webrtc-port", "0", "--hls-port", "0", "--size", "320x240")
@@ -102,6 +103,27 @@ def test_beside_the_relay_rtsp_viewers_notice_nothing_and_browsers_are_back() ->
                 )
                 assert missed <= BUSY
                 assert viewer.alive
+
+
+def test_frames_that_are_missing_for_long_cost_no_session_behind_mediamtx(tmp_path: Path) -> None:
+    """MediaMTX drops a silent source and all its readers after 10 s; sender reports keep them."""
+    program, orders = tapped(tmp_path, shutil.which("ffmpeg") or "")
+    with publishing("--server", "mediamtx", "--ffmpeg-path", str(program), *WEB) as publisher:
+        urls = publisher.line("ready")["urls"]
+        with Watcher(gstreamer(urls["rtsp"])) as viewer:
+            viewer.first()
+            orders.write_text("all")
+            silent = time.monotonic()
+            time.sleep(13.0)
+            orders.unlink()
+            spoken = time.monotonic()
+            viewer.past(spoken + 1.0)
+            gap = viewer.gap_ms(silent - 1.0, time.monotonic()) / 1000
+            assert viewer.alive
+            figures.record(
+                "no frames for 13 s, --server mediamtx",
+                f"the viewer behind MediaMTX keeps its session; it saw nothing for {gap:.1f} s",
+            )
 
 
 def back_at_the_receiver(receiver: Running, moment: float) -> float:

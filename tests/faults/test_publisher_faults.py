@@ -13,7 +13,7 @@ from tests.support import figures
 from tests.support.commands import publishing, receiving
 from tests.support.status_tap import StatusTap
 from tests.support.watching import Watcher, ffmpeg
-from zlfeed.model import CameraStatus, SetControl, ViewerReport
+from zlfeed.model import CameraStatus, SetControl, Subscribe, Thumbnail, ViewerReport
 
 pytestmark = [pytest.mark.needs("ffmpeg"), pytest.mark.timeout(180)]
 SMALL = ("--server", "embedded", "--size", "320x240")
@@ -72,6 +72,7 @@ def failing(function):
 
 status_server.ask_statuses = failing(status_server.ask_statuses)
 HostSampler.sample = failing(HostSampler.sample)
+app.thumbnail = failing(app.thumbnail)
 for name in ("statuses", "welcome", "viewer_report", "set_control"):
     setattr(app.Publisher, name, failing(getattr(app.Publisher, name)))
 
@@ -88,6 +89,8 @@ def test_whatever_fails_in_the_status_plane_no_frame_is_lost(tmp_path: Path) -> 
         with Watcher(ffmpeg(urls["rtsp"])) as viewer, StatusTap(urls["websocket"]) as monitor:
             viewer.first()
             monitor.until(CameraStatus, lambda status: status.cpu_percent is not None)
+            monitor.send(Subscribe(thumbnails=True))
+            monitor.until(Thumbnail, lambda thumbnail: True)
             time.sleep(1.0)
             moment = time.monotonic()
             flag.touch()
@@ -100,9 +103,11 @@ def test_whatever_fails_in_the_status_plane_no_frame_is_lost(tmp_path: Path) -> 
             flag.unlink()
             mended = time.monotonic()
             heard, _ = monitor.until(CameraStatus, lambda status: True, after=mended)
+            monitor.until(Thumbnail, lambda thumbnail: True, after=mended)
+            assert "thumbnail_failed" in publisher.words
             missed = viewer.missed(moment, heard.at)
             figures.record(
-                "exceptions in status, metrics and message handlers for 3 s",
+                "exceptions in status, metrics, thumbnails and message handlers for 3 s",
                 f"viewers missed {missed} frames; figures again {heard.at - mended:.1f} s after the cause was gone",
             )
             assert missed <= BUSY

@@ -1,6 +1,6 @@
 """FFmpeg with a tap on its output: `python -P standin_ffmpeg.py ORDERS FFMPEG ARGUMENTS…`.
 
-It is FFmpeg in everything, but once the file ORDERS names its process id it lets none of its output through.
+It is FFmpeg in everything, but once the file ORDERS names its process id, or `all`, none of its output comes through.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main(orders: Path, command: list[str]) -> int:
     with subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0) as ffmpeg:
         assert ffmpeg.stdout
         while data := os.read(ffmpeg.stdout.fileno(), 1 << 16):
-            if not (orders.exists() and str(os.getpid()) in orders.read_text().split()):
+            if not (orders.exists() and {str(os.getpid()), "all"} & set(orders.read_text().split())):
                 os.write(1, data)
         return ffmpeg.wait()
 
