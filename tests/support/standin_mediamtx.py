@@ -28,7 +28,7 @@ class StandIn:
         self._mode = folder / "mode"
         self.path = folder / "mediamtx"
         self.starts = folder / "starts"
-        """One line for each start: the configuration's file name."""
+        """One line for each start: the modes of the configuration's folder and file, and its name."""
         self.path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -S "{__file__}" "{self._mode}" {version} "$@"\n')
         self.path.chmod(self.path.stat().st_mode | stat.S_IXUSR)
         self.be(mode)
@@ -47,7 +47,8 @@ class StandIn:
 def main(mode_file: Path, configuration: Path) -> None:
     """Runs the stand-in."""
     with (mode_file.parent / "starts").open("a") as starts:
-        starts.write(f"{configuration}\n")
+        modes = (f"{path.stat().st_mode & 0o777:o}" for path in (configuration.parent, configuration))
+        starts.write(f"{' '.join(modes)} {configuration}\n")
     settings = json.loads(configuration.read_text())
     mode = mode_file.read_text()
     if mode == "crash":

@@ -16,11 +16,12 @@ from zlfeed.publisher.logpipe import LogPipe
 from zlfeed.publisher.mediamtx import config
 from zlfeed.publisher.mediamtx.config import MediaMtxSettings
 
+_CONFIGURATION = "mediamtx.yml"
 _STOP_STEPS = ((signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (signal.SIGKILL, 1.0))
 
 
 class MediaMtxProcess:
-    """A running MediaMTX; its configuration file (0600: it holds the token) lives as long as it does."""
+    """A running MediaMTX; its configuration file (0600: it holds the token) lives until it has been read."""
 
     def __init__(
         self, process: asyncio.subprocess.Process, log: LogPipe, folder: tempfile.TemporaryDirectory[str]
@@ -28,6 +29,7 @@ class MediaMtxProcess:
         self._process = process
         self._log = log
         self._folder = folder
+        self._file = Path(folder.name) / _CONFIGURATION
 
     @classmethod
     async def start(cls, program: Path, settings: MediaMtxSettings) -> MediaMtxProcess:
@@ -39,7 +41,7 @@ class MediaMtxProcess:
         folder = None
         try:
             folder = tempfile.TemporaryDirectory(prefix="zlfeed-mediamtx-")  # a folder of 0700
-            file = Path(folder.name) / "mediamtx.yml"
+            file = Path(folder.name) / _CONFIGURATION
             _write_private(file, config.text(settings))
             process = await asyncio.create_subprocess_exec(
                 *with_parent([str(program), str(file)]),
@@ -80,6 +82,10 @@ class MediaMtxProcess:
         if code > 0 and not told:
             told = lines  # it ended by itself: its last line may say why
         return f": {told[-1]}" if told else ""
+
+    def configured(self) -> None:
+        """It serves, and needs its configuration no more: should we be killed, no token stays behind."""
+        self._file.unlink(missing_ok=True)
 
     def log_lines(self) -> list[str]:
         """Its last messages."""

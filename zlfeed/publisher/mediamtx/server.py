@@ -135,6 +135,8 @@ class MediaMtx:
                 elif now - progressed > PROGRESS_S:
                     return f"MediaMTX is stuck: it received nothing for {PROGRESS_S:g} s while frames were sent"
                 self._serves(now, started)
+                if self.ready:
+                    process.configured()
         finally:
             ended.cancel()
             await asyncio.gather(ended, return_exceptions=True)
