@@ -25,7 +25,7 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-bench: $(VENV)/.run
+bench: $(VENV)/.bench
 	$(BIN)/zlfeed bench $(ARGS)
 
 # Kills, stops, blocks and fills whatever can be, and writes the figures into docs/reliability.md (a quarter of an hour).
@@ -62,6 +62,10 @@ endif
 $(VENV)/.run: pyproject.toml | $(VENV_PYTHON)
 	@echo "installing zlfeed into $(VENV) (the first time takes a minute)"
 	@$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.bench: pyproject.toml | $(VENV)/.run
+	@$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV_PYTHON)

@@ -486,7 +486,7 @@ def bench(
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Default 640x480.")] = None,
     fps: Annotated[float | None, typer.Option(metavar="N", help="Default 30.")] = None,
     bitrate: Annotated[str | None, typer.Option(metavar="RATE", help="Default 800k.")] = None,
-    codec: Annotated[str | None, typer.Option(metavar="h264|h265|av1", help="Default h264.")] = None,
+    codec: Annotated[str | None, typer.Option(metavar="h264|h265", help="Default h264.")] = None,
     ffmpeg_path: Annotated[Path | None, typer.Option(metavar="FILE", help="The FFmpeg program.")] = None,
     mediamtx_path: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The MediaMTX program; without it a plain relay.")

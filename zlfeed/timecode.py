@@ -23,6 +23,7 @@ ZERO_LUMA, ONE_LUMA = 32, 224
 _THRESHOLD = (ZERO_LUMA + ONE_LUMA) // 2
 
 Plane = npt.NDArray[np.uint8]
+_LUMA = np.array([ZERO_LUMA, ONE_LUMA], np.uint8)
 
 
 class Timecode(NamedTuple):
@@ -40,6 +41,13 @@ def strip_height(height: int) -> int:
 def fits(width: int) -> bool:
     """Whether a picture of this width carries a strip."""
     return width >= MIN_WIDTH
+
+
+@lru_cache(maxsize=8)
+def _cells(width: int) -> npt.NDArray[np.intp]:
+    """The cell of each pixel of a row."""
+    edges = np.arange(CELLS + 1) * width // CELLS
+    return np.repeat(np.arange(CELLS), np.diff(edges))
 
 
 def encode_bits(code: Timecode) -> npt.NDArray[np.uint8]:
@@ -60,9 +68,7 @@ def decode_bits(bits: npt.NDArray[np.bool_]) -> Timecode | None:
 def draw(frame: Plane, width: int, height: int, code: Timecode) -> None:
     """Draws the strip on an I420 frame of shape (height·3/2, width), in place. `width` must fit()."""
     rows = strip_height(height)
-    edges = np.arange(CELLS + 1) * width // CELLS
-    luma = np.where(encode_bits(code), ONE_LUMA, ZERO_LUMA).astype(np.uint8)
-    frame[:rows] = np.repeat(luma, np.diff(edges))
+    frame[:rows] = _LUMA[encode_bits(code)[_cells(width)]]
     # U and V lie behind the luma as (height/2)·(width/2) bytes each; the strip is even in height.
     chroma = frame.reshape(-1)[width * height :]
     quarter = (width // 2) * (height // 2)

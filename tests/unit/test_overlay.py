@@ -51,17 +51,18 @@ def test_the_timecode_above_it_can_be_read() -> None:
     assert timecode.read(frame[:480]) == code
 
 
-def test_it_shows_the_local_time_to_the_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    line = Glyphs.line
-
-    def overheard(self: Glyphs, text: str) -> np.ndarray:
-        said.append(text)
-        return line(self, text)
-
-    monkeypatch.setattr(Glyphs, "line", overheard)
-    Overlay(640, 480).draw(grey(640, 480), "front", NOW_US)
-    assert said == [f" {time.strftime('%H:%M:%S', time.localtime(NOW_US // 1_000_000))}.123 front "]
+@pytest.mark.parametrize("later_us", [0, 1_000, 876_000, 877_000, 3_599_999_000])
+def test_it_shows_the_local_time_to_the_millisecond(later_us: int) -> None:
+    overlay, frame = Overlay(640, 480), grey(640, 480)
+    overlay.draw(grey(640, 480), "front", NOW_US)
+    overlay.draw(frame, "front", NOW_US + later_us)
+    second, rest = divmod(NOW_US + later_us, 1_000_000)
+    clock = time.strftime("%H:%M:%S", time.localtime(second))
+    mask = Glyphs(480 // 22).line(f" {clock}.{rest // 1000:03d} front ")
+    luma = split(frame, 640, 480).y
+    top, left = np.argwhere(luma != 128).min(axis=0)
+    shown = luma[top : top + mask.shape[0], left : left + mask.shape[1]]
+    assert ((shown >= 82) == (mask >= 129)).all()
 
 
 def test_a_name_too_long_for_the_picture_is_cut() -> None:

@@ -78,6 +78,7 @@ class Encoder:
         self._ffmpeg = ffmpeg
         self._on_frame = on_frame
         self._warm = warm
+        self._rate = settings.rate
         self._warmed = asyncio.Event()
         self._demuxer = NutDemuxer()
         self._pending: dict[int, Submitted] = {}
@@ -247,7 +248,9 @@ class Encoder:
     def _packet(self, packet: Packet, now_ns: int) -> None:
         assert self.stream is not None
         numerator, denominator = self.stream.time_base
-        index = round(packet.pts * numerator * self.settings.rate / denominator)
+        # Nearest integer, in integers: a Fraction costs as much here as the packetizer.
+        ticks, unit = packet.pts * numerator * self._rate.numerator, denominator * self._rate.denominator
+        index = (2 * ticks + unit) // (2 * unit)
         source = self._pending.pop(index, None)
         self.last_output = now_ns / 1e9
         # What went in before and did not come out never will: an encoder without B-frames keeps the order.

@@ -23,7 +23,10 @@ _BOX_LUMA = 18
 
 
 class Overlay:
-    """Local time with milliseconds and the camera's name, green in a dark box, below the timecode strip."""
+    """Local time with milliseconds and the camera's name, green in a dark box, below the timecode strip.
+
+    The box hides what is below it, so it is drawn once a second and copied; only the milliseconds are new each frame.
+    """
 
     def __init__(self, width: int, height: int) -> None:
         """For frames of `width` x `height` pixels, both even."""
@@ -32,19 +35,41 @@ class Overlay:
         margin = even(self._glyphs.height / 4)
         self._left = margin
         self._top = even((timecode.strip_height(height) if timecode.fits(width) else 0) + margin)
-        self._second = -1
-        self._clock = ""
+        self._room = even(width - margin) if self._top + self._glyphs.height <= height else 0
+        self._digits = [self._boxed(digit) for digit in "0123456789"]
+        self._shown = (-1, "")
+        self._box = self._boxed("")
+        self._millis_at = 0
 
     def draw(self, frame: Plane, name: str, captured_us: int) -> None:
         """Writes on an I420 frame of shape (height·3/2, width), in place; `captured_us` is µs since 1970 UTC."""
         second, rest = divmod(captured_us, 1_000_000)
-        if second != self._second:
-            self._second = second
-            self._clock = time.strftime("%H:%M:%S", time.localtime(second))
-        width, height = self._size
-        mask = self._glyphs.line(f" {self._clock}.{rest // 1000:03d} {name} ")[:, : even(width - self._left)]
-        if self._top + mask.shape[0] <= height:
-            _write(split(frame, width, height), mask, self._left, self._top, _GREEN, box=True)
+        if self._shown != (second, name):
+            self._shown = (second, name)
+            before = f" {time.strftime('%H:%M:%S', time.localtime(second))}."
+            self._millis_at = self._glyphs.width(before)
+            self._box = self._boxed(f"{before}000 {name} ")
+        millis = [self._digits[int(digit)] for digit in f"{rest // 1000:03d}"]
+        for index, (plane, box) in enumerate(zip(split(frame, *self._size), self._box, strict=True)):
+            half = 2 if index else 1
+            at = self._millis_at // half
+            for digit in millis:
+                step = digit[index].shape[1]
+                box[:, at : at + step] = digit[index]
+                at += step
+            top, left, room = self._top // half, self._left // half, self._room // half
+            plane[top : top + box.shape[0], left : left + min(box.shape[1], room)] = box[:, :room]
+
+    def _boxed(self, text: str) -> Planes:
+        """The text on a dark ground."""
+        mask = self._glyphs.line(text)
+        rows, columns = mask.shape
+        half = (rows // 2, columns // 2)
+        box = Planes(
+            np.full(mask.shape, _BOX_LUMA, np.uint8), np.full(half, 128, np.uint8), np.full(half, 128, np.uint8)
+        )
+        _write(box, mask, 0, 0, _GREEN)
+        return box
 
 
 def slate(width: int, height: int, title: str, lines: Sequence[str]) -> Plane:
@@ -82,21 +107,15 @@ def _write_centred(planes: Planes, mask: Mask, top: int, colour: tuple[int, int,
     height, width = planes.y.shape
     mask = mask[: max(0, even(height - top)), : even(width)]
     if mask.size:
-        _write(planes, mask, even((width - mask.shape[1]) / 2), top, colour, box=False)
+        _write(planes, mask, even((width - mask.shape[1]) / 2), top, colour)
 
 
-def _write(planes: Planes, mask: Mask, left: int, top: int, colour: tuple[int, int, int], *, box: bool) -> None:
-    """Blends `colour` in where `mask` covers; `box` darkens the rest of the rectangle first. All even."""
+def _write(planes: Planes, mask: Mask, left: int, top: int, colour: tuple[int, int, int]) -> None:
+    """Blends `colour` in where `mask` covers. All even."""
     chroma = halved(mask)
-    for plane, cover, value, ground, half in (
-        (planes.y, mask, colour[0], _BOX_LUMA, 1),
-        (planes.u, chroma, colour[1], 128, 2),
-        (planes.v, chroma, colour[2], 128, 2),
-    ):
+    for plane, cover, value, half in zip(planes, (mask, chroma, chroma), colour, (1, 2, 2), strict=True):
         rows, columns = cover.shape
         part = plane[top // half : top // half + rows, left // half : left // half + columns]
-        if box:
-            part[:] = ground
         part[:] = _blended(part, cover, value)
 
 

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 MAX_PAYLOAD = 1430
 """Bytes of RTP payload. MediaMTX repacketizes from 1441 on (1431 with TLS) and then strips delimiters (design 1.1)."""
 
-_START_CODE = re.compile(rb"\x00\x00\x01")
-
 
 def split(data: bytes) -> list[bytes]:
     """The NAL units of an Annex B byte stream, without start codes and trailing zero bytes."""
-    codes = list(_START_CODE.finditer(data))
-    ends = [code.start() for code in codes[1:]] + [len(data)]
-    units = (data[code.end() : end].rstrip(b"\0") for code, end in zip(codes, ends, strict=False))
+    units = (part.rstrip(b"\0") for part in data.split(b"\0\0\1")[1:])
     return [unit for unit in units if unit]
 
 

@@ -11,13 +11,14 @@ from zlfeed.rtsp.codecs import Codec
 CLOCK_RATE = 90_000
 PAYLOAD_TYPE = 96
 _HEADER = struct.Struct("!BBHII")
+_INTERLEAVED = struct.Struct("!cBH")
 BURST_STEP = CLOCK_RATE // 1000
 """Ticks between the frames of a burst: 1 ms, never equal."""
 
 
 def interleave(packet: bytes, channel: int) -> bytes:
     """The packet as it goes through the RTSP connection (RFC 2326 section 10.12)."""
-    return b"$" + bytes((channel,)) + len(packet).to_bytes(2, "big") + packet
+    return _INTERLEAVED.pack(b"$", channel, len(packet)) + packet
 
 
 def ticks(monotonic_ns: int) -> int:
