@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 import psutil
+
+from zlfeed.pdeath import with_parent
 
 _TAG = "ZLFEED_TEST_RUN"
 
@@ -51,7 +54,8 @@ class Running:
         """Every line of stdout so far."""
 
     def __enter__(self) -> Self:
-        command = [*self._wrapper, sys.executable, "-P", *self._program, *self._arguments]
+        first, *rest = (*self._wrapper, sys.executable, "-P", *self._program, *self._arguments)
+        command = with_parent([shutil.which(first) or first, *rest])  # should the tests be killed, nothing stays
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             cwd=self._cwd, env=self.env, start_new_session=True,
