@@ -54,8 +54,9 @@ class Running:
         """Every line of stdout so far."""
 
     def __enter__(self) -> Self:
-        first, *rest = (*self._wrapper, sys.executable, "-P", *self._program, *self._arguments)
-        command = with_parent([shutil.which(first) or first, *rest])  # should the tests be killed, nothing stays
+        command = [*self._wrapper, sys.executable, "-P", *self._program, *self._arguments]
+        command[0] = shutil.which(command[0]) or command[0]
+        command = with_parent(command)  # should the tests be killed, nothing stays
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             cwd=self._cwd, env=self.env, start_new_session=True,
