@@ -247,6 +247,12 @@ def publish(
             "--no-closed-frames", help="Do not end each frame at once: for players that object.", rich_help_panel=_MEDIA
         ),
     ] = None,
+    reset_controls: Annotated[
+        bool | None,
+        typer.Option(
+            "--reset-controls", help="Forget what was set on the cameras while they ran.", rich_help_panel=_MEDIA
+        ),
+    ] = None,
     alert_command: Annotated[
         str | None,
         typer.Option(
@@ -294,7 +300,8 @@ def publish(
             rtsp_port=rtsp_port, websocket_port=websocket_port, hls_port=hls_port, webrtc_port=webrtc_port,
             stream_name=stream_name, token_file=token_file, token=token, no_auth=no_auth, allow=allow or None,
             web_plain=web_plain, wait_camera=wait_camera, no_timecode=no_timecode, no_overlay=no_overlay,
-            no_closed_frames=no_closed_frames, alert_command=alert_command, alert_webhook=alert_webhook,
+            no_closed_frames=no_closed_frames, reset_controls=reset_controls,
+            alert_command=alert_command, alert_webhook=alert_webhook,
             alert_latency=alert_latency, alert_fps=alert_fps, alert_temperature=alert_temperature,
             duration=duration, log_format=log_format,
         )  # fmt: skip

@@ -192,6 +192,7 @@ class Settings(BaseSettings):
     no_timecode: bool = False
     no_overlay: bool = False
     no_closed_frames: bool = False
+    reset_controls: bool = False
     alert_command: str | None = None
     alert_webhook: Annotated[str | None, AfterValidator(_webhook), Field(repr=False)] = None
     alert_latency: AlertLimit = 150.0

@@ -422,3 +422,51 @@ def test_what_cannot_be_set_is_refused_in_words() -> None:
         assert "there is no camera 'backyard'; there are zerolatency" in elsewhere.text
         assert feed.status(state="live").bitrate_asked_kbps == 800
         assert "Traceback" not in feed.running.words
+
+
+# ------------------------------------------------------------ the next start
+
+
+def test_what_was_set_is_kept_for_the_next_start_until_it_is_reset(corners: Path, tmp_path: Path) -> None:
+    home = {"XDG_STATE_HOME": str(tmp_path)}
+
+    def started(*arguments: str) -> Running:
+        return publishing("--camera", str(corners), *arguments, env=home)
+
+    with feeding(running=started()) as feed:
+        assert feed.set("orientation", "flip").ok
+        assert feed.set("bitrate", "456").ok
+        assert feed.running.end() == 130
+    with feeding(running=started()) as feed:
+        kept = next(line for line in feed.running.out if "controls_kept" in line)
+        assert "bitrate 456, orientation flip" in kept
+        assert soon(lambda: quarters(seen(feed.url))[0] == "bottom left")
+        _, welcome = feed.tap.until(Welcome, lambda _: True)
+        bitrate = next(control for control in welcome.cameras[0].controls if control.name == "bitrate")
+        assert (bitrate.value, bitrate.default_value) == ("456", 800)
+        assert feed.running.end() == 130
+    with feeding(running=started("--bitrate", "900k")) as feed:
+        status = feed.status(state="live")
+        assert status.bitrate_asked_kbps == 900, "how it is started now is the newer wish"
+        assert soon(lambda: quarters(seen(feed.url))[0] == "bottom left")
+    with feeding(running=started("--reset-controls")) as feed:
+        assert feed.status(state="live").bitrate_asked_kbps == 800
+        assert soon(lambda: quarters(seen(feed.url))[0] == "top left")
+    assert "controls.json" in {path.name for path in tmp_path.rglob("*")}
+
+
+def test_a_closed_privacy_shutter_stays_closed_over_a_restart(corners: Path, tmp_path: Path) -> None:
+    home = {"XDG_STATE_HOME": str(tmp_path)}
+    with feeding(running=publishing("--camera", str(corners), env=home)) as feed:
+        assert feed.set("privacy", "released").ok
+        assert soon(lambda: any("released" in path.read_text() for path in tmp_path.rglob("controls.json")))
+        feed.running.process.kill()
+    with publishing("--camera", str(corners), env=home) as running:
+        urls = running.line("ready")["urls"]
+        with StatusTap(urls["websocket"]) as tap:
+            tap.until(CameraStatus, lambda status: status.state == "private" and not status.is_connected)
+            assert children(running, "camera.worker") == []
+            assert seen(urls["rtsp"])[60:].mean() < 50
+            tap.send(SetControl(CAMERA, "privacy", "off", 1))
+            tap.until(ControlResult, lambda result: result.id == 1 and result.ok)
+            tap.until(CameraStatus, lambda status: status.state == "live" and status.width == WIDTH)

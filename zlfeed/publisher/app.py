@@ -36,6 +36,7 @@ from zlfeed.publisher.capture import CaptureSettings
 from zlfeed.publisher.ffmpeg import find_ffmpeg
 from zlfeed.publisher.front import DoorSettings, FrontDoor, choose
 from zlfeed.publisher.host_metrics import HostSample, HostSampler
+from zlfeed.publisher.kept import Keeper
 from zlfeed.publisher.outlet import Look
 from zlfeed.publisher.panel import Panel, thumbnail
 from zlfeed.publisher.pipeline import Pipeline, PipelineSettings
@@ -43,6 +44,7 @@ from zlfeed.publisher.push import Push
 from zlfeed.publisher.report import JsonReport, Report, TextReport
 from zlfeed.publisher.status_server import StatusServer
 from zlfeed.publisher.viewers import ViewerReports
+from zlfeed.publisher.wishes import restored, to_keep
 from zlfeed.rtsp.auth import Credentials
 from zlfeed.rtsp.server import Relay
 from zlfeed.rtsp.stream import LiveStream
@@ -118,7 +120,6 @@ class Publisher:
         try:
             await self._status.start()
             self._pipelines = [self._pipeline(spec, ffmpeg) for spec in specs]
-            self._panels = {pipeline.name: self._panel(pipeline) for pipeline in self._pipelines}
             self._pushes = self._make_pushes()
             async with asyncio.TaskGroup() as tasks:
                 # The two planes are supervised apart: whatever fails in the status plane, no frame is lost.
@@ -172,20 +173,21 @@ class Publisher:
         self._relay.streams[spec.name] = stream
         look = Look(timecode=not s.no_timecode, overlay=not s.no_overlay)
         capture = CaptureSettings(spec, s.size, s.fps, look)
-        return Pipeline(
-            PipelineSettings(capture, ffmpeg, s.bitrate, s.gop, s.codec, s.encoder),
-            stream,
-            wait_camera=s.wait_camera,
-            on_event=lambda level, code, text: self._event(level, code, text, spec.name),
-            on_change=self._changed,
-        )
+        started = PipelineSettings(capture, ffmpeg, s.bitrate, s.gop, s.codec, s.encoder)
+        keeper = Keeper(spec)
+        if s.reset_controls:
+            keeper.save({})
+        settings = restored(started, keeper.load())
 
-    def _panel(self, pipeline: Pipeline) -> Panel:
-        return Panel(
-            pipeline,
-            on_value=self._status.control_changed,
-            on_event=lambda level, code, text: self._event(level, code, text, pipeline.name),
-        )
+        def on_event(level: str, code: str, text: str) -> None:
+            self._event(level, code, text, spec.name)
+
+        if before := to_keep(settings, started):
+            values = ", ".join(f"{name} {kept.value}" for name, kept in before.items())
+            on_event("info", "controls_kept", f"camera {spec.name}: as it was set before: {values} (--reset-controls)")
+        pipeline = Pipeline(settings, stream, wait_camera=s.wait_camera, on_event=on_event, on_change=self._changed)
+        self._panels[spec.name] = Panel(pipeline, started, keeper, self._status.control_changed, on_event)
+        return pipeline
 
     def _make_pushes(self) -> dict[str, Push]:
         """One push for each camera, when --server names a server that is not ours."""

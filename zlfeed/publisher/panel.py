@@ -5,23 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
-from typing import cast
 
 from zlfeed.model import Control, ControlResult, ServerMessage, SetControl, Thumbnail
 from zlfeed.publisher import jpeg
-from zlfeed.publisher.capture import Privacy
 from zlfeed.publisher.controls import FEED_CONTROLS, FeedValues, Refused, checked, definitions, named
-from zlfeed.publisher.orientation import Orientation
+from zlfeed.publisher.kept import Keeper
 from zlfeed.publisher.pipeline import EventSink, Pipeline, PipelineSettings
+from zlfeed.publisher.wishes import defaults, to_keep, with_value
 
 ANSWER_S = 2.5
 """What takes longer is answered with what is known, and told to all when it is done. A monitor waits for 3 s."""
 SNAPSHOT_BYTES = 3 << 20
 """Below what a client takes as one message."""
 QUIET_S = 1.0
-"""A control that has kept its value for this long gets its line in the log: a slider that is dragged gets one."""
+"""A number that has stood for this long gets its line in the log and is kept: a slider that is dragged gets one."""
 
 Setter = Callable[[str], Awaitable[None]]
 
@@ -33,9 +31,22 @@ class Panel:
     is in force, and raises Refused or TimeoutError.
     """
 
-    def __init__(self, pipeline: Pipeline, on_value: Callable[[ControlResult], None], on_event: EventSink) -> None:
-        """`on_value` hears of values that changed without a request for them, and of requests answered before."""
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        started: PipelineSettings,
+        keeper: Keeper,
+        on_value: Callable[[ControlResult], None],
+        on_event: EventSink,
+    ) -> None:
+        """`started` is how the feed would be if nobody had ever set anything.
+
+        `on_value` hears of values that changed without a request for them, and of requests answered before.
+        """
         self._pipeline = pipeline
+        self._started = started
+        self._keeper = keeper
+        self._keeping = asyncio.Lock()
         self._on_value = on_value
         self._on_event = on_event
         self._first: FeedValues | None = None
@@ -52,9 +63,10 @@ class Panel:
     def controls(self) -> list[Control]:
         """What can be set, with its range and its value."""
         values = self._pipeline.values()
-        if self._first is None and values.size is not None:
-            self._first = values
-        return definitions(values, self._first or values, self._pipeline.most_fps)
+        first = self._first or defaults(values, self._pipeline.settings, self._started)
+        if values.size is not None:
+            self._first = first  # from when the camera has said what it gives of itself
+        return definitions(values, first, self._pipeline.most_fps)
 
     def look(self) -> None:
         """Tells values that have changed by themselves: the keyframe interval with the rate, say."""
@@ -73,8 +85,7 @@ class Panel:
         except Refused as refusal:
             return ControlResult(request.camera, request.name, False, self._value(request.name), str(refusal))
         work = asyncio.create_task(self._snapshot(tell) if control.name == "snapshot" else self._set(control, value))
-        self._tasks.add(work)
-        work.add_done_callback(self._tasks.discard)
+        self._own(work)
         done, _ = await asyncio.wait((work,), timeout=ANSWER_S)
         if done:
             return self._result(control, value, work)
@@ -82,12 +93,14 @@ class Panel:
         return ControlResult(request.camera, control.name, True, value, "it is under way")
 
     async def close(self) -> None:
-        """Ends what is under way."""
+        """Ends what is under way; what was set is kept."""
         for line in self._lines.values():
             line.cancel()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._lines:
+            await self._keep()
 
     # ------------------------------------------------------------ answers
 
@@ -120,7 +133,7 @@ class Panel:
     def _log_soon(self, control: Control, value: str | None) -> None:
         if line := self._lines.pop(control.name, None):
             line.cancel()
-        delay = 0.0 if control.kind == "action" else QUIET_S
+        delay = QUIET_S if control.kind == "int" else 0.0
         self._lines[control.name] = asyncio.get_running_loop().call_later(delay, self._log, control, value)
 
     def _log(self, control: Control, value: str | None) -> None:
@@ -129,6 +142,17 @@ class Panel:
         unit = f" {control.unit}" if control.unit else ""
         said = what if control.kind == "action" else f"{what} is now {value}{unit}"
         self._on_event("info", "control_set", f"camera {self._pipeline.name}: {said}, as someone asked")
+
+        if control.kind != "action":
+            self._own(asyncio.create_task(self._keep()))
+
+    async def _keep(self) -> None:
+        async with self._keeping:
+            await asyncio.to_thread(self._keeper.save, to_keep(self._pipeline.settings, self._started))
+
+    def _own(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # ------------------------------------------------------------ setters
 
@@ -143,7 +167,7 @@ class Panel:
                 self._told[control.name] = self._value(control.name)
 
     async def _change(self, name: str, value: str) -> None:
-        await self._pipeline.change(_with_value(self._pipeline.settings, name, value))
+        await self._pipeline.change(with_value(self._pipeline.settings, name, value))
 
     async def _snapshot(self, tell: Callable[[ServerMessage], None]) -> None:
         tell(await thumbnail(self._pipeline, None, SNAPSHOT_BYTES))
@@ -154,25 +178,3 @@ async def thumbnail(pipeline: Pipeline, width: int | None, at_most_bytes: int) -
     picture = await pipeline.picture()
     encoded = await asyncio.to_thread(jpeg.encode, picture.raw, at_most_wide=width, at_most_bytes=at_most_bytes)
     return Thumbnail(pipeline.name, picture.captured_us, encoded.width, encoded.height, encoded.data)
-
-
-def _with_value(settings: PipelineSettings, name: str, value: str) -> PipelineSettings:
-    """The settings of a feed with one of its controls set."""
-    capture = settings.capture
-    match name:
-        case "bitrate":
-            return replace(settings, bitrate=int(value) * 1000)
-        case "gop":
-            return replace(settings, gop=int(value))
-        case "fps":
-            capture = replace(capture, fps=float(value))
-        case "size":
-            width, _, height = value.partition("x")
-            capture = replace(capture, size=(int(width), int(height)))
-        case "privacy":
-            capture = replace(capture, privacy=cast(Privacy, value))
-        case "orientation":
-            capture = replace(capture, look=replace(capture.look, orientation=cast(Orientation, value)))
-        case "overlay":
-            capture = replace(capture, look=replace(capture.look, overlay=value == "on"))
-    return replace(settings, capture=capture)
