@@ -97,7 +97,7 @@ def test_whatever_fails_in_the_status_plane_no_frame_is_lost(tmp_path: Path) -> 
             monitor.send(ViewerReport("zerolatency", fps=1.0))
             monitor.send(SetControl("zerolatency", "exposure", "1"))
             failed: set[str] = set()
-            while failed != {"the status server", "the metrics"}:
+            while not {"the status server", "the metrics"} <= failed:
                 failed.add(publisher.line("event", code="part_restarted")["text"].split(" failed")[0])
             viewer.past(moment + 3.0)
             flag.unlink()
