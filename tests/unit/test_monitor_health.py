@@ -15,6 +15,7 @@ from zlfeed.monitor.health import Limit, Thresholds, assess
     ("changes", "level", "code"),
     [
         ({"state": "starting", "is_connected": False}, "warn", "starting"),
+        ({"state": "private", "is_connected": False}, "warn", "private"),
         ({"state": "no_signal", "is_connected": False}, "bad", "no_signal"),
         ({"state": "encoder_down"}, "bad", "encoder_down"),
         ({"state": "stopped"}, "bad", "stopped"),

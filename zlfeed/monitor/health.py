@@ -6,7 +6,7 @@ These thresholds are the published ones. A figure that nobody measured is no rea
 |------------------------------------------|--------------|---------------|
 | contact with the publisher               |              | lost          |
 | age of the last status                   | > 3 s        | > 10 s        |
-| state of the feed                        | starting     | anything but live |
+| state of the feed                        | starting, private | anything but live |
 | fps against fps asked                    | < 90 %       | < 50 %        |
 | latency p95, worst viewer                | > 50 ms      | > 150 ms      |
 | CPU of the machine                       | > 85 %       | > 97 %        |
@@ -27,6 +27,7 @@ UNKNOWN, GOOD, WARN, BAD = "unknown", "good", "warn", "bad"
 _RANK = {UNKNOWN: -1, GOOD: 0, WARN: 1, BAD: 2}
 _STATES = {
     "starting": (WARN, "the feed is starting"),
+    "private": (WARN, "private: viewers see a slate"),
     "no_signal": (BAD, "the camera gives no picture"),
     "encoder_down": (BAD, "the encoder is down"),
     "stopped": (BAD, "the feed is stopped"),

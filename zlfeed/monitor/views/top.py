@@ -23,7 +23,7 @@ def state_word(view: CameraView) -> tuple[str, str]:
     if view.status is None:
         return "unknown", "waiting"
     state = view.status.state
-    level = "good" if state == "live" else "warn" if state == "starting" else "bad"
+    level = "good" if state == "live" else "warn" if state in ("starting", "private") else "bad"
     return level, _STATE_WORDS.get(state, state)
 
 

@@ -26,8 +26,10 @@ class Node(NamedTuple):
 
 def nodes(status: CameraStatus) -> list[Node]:
     """The chain's parts, each with its own state."""
-    starting = "warn" if status.state == "starting" else "bad"
-    encoder_level = {"live": "good", "encoder_down": "bad", "starting": "warn"}.get(status.state, "unknown")
+    starting = "warn" if status.state in ("starting", "private") else "bad"
+    encoder_level = {"live": "good", "encoder_down": "bad", "starting": "warn", "private": "good"}.get(
+        status.state, "unknown"
+    )
     picture = fmt.size(status.width, status.height)
     encode = f" {fmt.ms(status.encode_ms_avg)} ms" if status.encode_ms_avg is not None else ""
     slow = status.slow_clients or 0
