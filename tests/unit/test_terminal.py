@@ -28,7 +28,7 @@ def on_screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
     monkeypatch.setattr(terminal, "_foot", None)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((40, 24)))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda *_, **__: os.terminal_size((40, 24)))
     return made
 
 
