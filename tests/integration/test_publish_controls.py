@@ -99,7 +99,8 @@ def corners(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def seen(url: str) -> npt.NDArray[np.uint8]:
     """A picture as a player decodes it now, grey."""
     command = [
-        *("ffmpeg", "-nostdin", "-v", "error", "-rtsp_transport", "tcp", "-i", url, "-frames:v", "1"),
+        *("ffmpeg", "-nostdin", "-v", "error", "-rtsp_transport", "tcp", "-probesize", "32", "-analyzeduration", "0"),
+        *("-i", url, "-frames:v", "1"),
         *("-pix_fmt", "gray", "-f", "image2pipe", "-c:v", "pgm", "pipe:1"),
     ]
     done = subprocess.run(command, capture_output=True, check=True, timeout=30)
@@ -230,6 +231,23 @@ def test_an_encoder_that_cannot_is_refused_and_the_old_one_goes_on(tmp_path: Pat
         assert feed.status(bitrate_asked_kbps=800.0).encoder_restarts == 0
         assert feed.set("bitrate", "700").ok
         viewer.past(time.monotonic())
+
+
+def test_the_privacy_shutter_closes_although_a_change_before_it_is_refused(tmp_path: Path, corners: Path) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *"-b:v 123000"*) sleep 1; exit 1;; esac\nexec "{find_ffmpeg(None)}" "$@"\n'
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    with feeding("--camera", str(corners), "--ffmpeg-path", str(program)) as feed:
+        refused, shut = next(_ids), next(_ids)
+        feed.tap.send(SetControl(CAMERA, "bitrate", "123", refused))
+        feed.tap.send(SetControl(CAMERA, "privacy", "slate", shut))
+        assert not feed.tap.until(ControlResult, lambda result: result.id == refused)[1].ok
+        result = feed.tap.until(ControlResult, lambda result: result.id == shut)[1]
+        assert (result.ok, result.value) == (True, "slate")
+        assert feed.status(state="private").bitrate_asked_kbps == 800
+        assert seen(feed.url)[HEIGHT // 2 :].mean() < 50
 
 
 # ------------------------------------------------------------ the picture's

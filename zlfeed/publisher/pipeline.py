@@ -57,10 +57,17 @@ class PipelineSettings:
 
 @dataclass(slots=True, eq=False)
 class _Verdict:
-    """What came of a change."""
+    """What came of a change. `safe`: neither camera nor encoder can refuse it."""
 
+    safe: bool
     given: bool = False
     refusal: str | None = None
+
+
+def _shielded(settings: PipelineSettings, shutter: PipelineSettings) -> PipelineSettings:
+    """`settings` with the privacy shutter and the clock of others, which neither camera nor encoder can refuse."""
+    look = replace(settings.capture.look, overlay=shutter.capture.look.overlay)
+    return replace(settings, capture=replace(settings.capture, look=look, privacy=shutter.capture.privacy))
 
 
 class Pipeline:
@@ -87,6 +94,7 @@ class Pipeline:
         self._good = settings
         """The last settings that came about."""
         self._changing: list[_Verdict] = []
+        self._private_from_us = 0
         self._on_event = on_event
         self._on_change = on_change
         self._capture = Capture(settings.capture, self, retry_first=wait_camera)
@@ -194,7 +202,7 @@ class Pipeline:
         Raises Refused when camera or encoder cannot, and then it is as before; TimeoutError when it is still to come.
         Of changes that follow one another quickly all come about, or fail, with the last.
         """
-        verdict = _Verdict()
+        verdict = _Verdict(safe=not reopen and _shielded(self.settings, wanted) == wanted)
         self._changing.append(verdict)
         self._apply(wanted, reopen=reopen, trial=self._capture.connected or self._capture.on_trial)
         try:
@@ -223,22 +231,29 @@ class Pipeline:
         self._capture.change(now, reopen=reopen, trial=trial and now.privacy == then.privacy)
         if now.privacy != then.privacy:
             # Who joins gets the current GOP: nothing from before may be in it.
-            self._encoding.want_keyframe()
+            self._private_from_us = time.time_ns() // 1000
+            self._encoding.renew()
         self._on_change()
 
     def _judge(self) -> None:
-        """Whether what is wanted has come about, or cannot: then it is as it was before."""
+        """Whether what is wanted has come about, or cannot: then it is as before, but for a shutter that was closed."""
         known = self.opened is self._capture.opened
         refusal = self._encoding.refusal or self._capture.refusal
         if refusal is not None:
-            self._apply(self._good, reopen=self._capture.refusal is not None, trial=False)
-        elif known and self._encoding.settled and self._capture.settled:
+            before = _shielded(self._good, self.settings)
+            self._apply(before, reopen=self._capture.refusal is not None, trial=False)
+        elif known and self._encoding.settled and self._capture.settled and self._nothing_from_before():
             self._good = self.settings
         else:
             return
-        waiting, self._changing = self._changing, []
-        for verdict in waiting:
+        for verdict in [verdict for verdict in self._changing if refusal is None or not verdict.safe]:
+            self._changing.remove(verdict)
             verdict.given, verdict.refusal = True, refusal
+
+    def _nothing_from_before(self) -> bool:
+        """Whether who joins sees nothing that was captured before the privacy shutter was closed."""
+        gop = self.stream.gop
+        return self.settings.capture.privacy == "off" or not gop or gop[0].captured_us >= self._private_from_us
 
     async def renew_encoder(self) -> None:
         """Has another FFmpeg take over; returns when it has. Raises TimeoutError."""
