@@ -1,0 +1,94 @@
+"""What the commands share: options, settings, and the way to an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from zlfeed.errors import ExitCode, ZlfeedError
+
+
+class _PlainFlags:
+    """--help without Typer's <bool> behind a flag, which looks as if a value were wanted."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters, as Typer has them."""
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if getattr(param, "is_flag", False) and param.metavar is None:
+                param.metavar = ""
+        return params
+
+
+class Command(_PlainFlags, TyperCommand):
+    """A command."""
+
+
+class Group(_PlainFlags, TyperGroup):
+    """The commands together."""
+
+
+MEDIA, NETWORK, ACCESS, OUTPUT = "Picture", "Network", "Access", "Output"
+
+Duration = Annotated[
+    float | None,
+    typer.Option("--duration", metavar="SECONDS", help="End by itself after this long.", rich_help_panel=OUTPUT),
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.", rich_help_panel=OUTPUT)]
+LogFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--log-format",
+        metavar="auto|text|json",
+        help="Logs on stderr: text on a terminal, else JSON.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", metavar="FILE", help="A file that holds the token.", rich_help_panel=ACCESS),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        metavar="TOKEN",
+        help="The token itself; others on this machine can see it in the process list.",
+        rich_help_panel=ACCESS,
+    ),
+]
+
+
+def end(command: Callable[[], int]) -> None:
+    """Runs a command to its exit code; our own errors become one line on stderr."""
+    try:
+        code = command()
+    except ZlfeedError as error:
+        for line in str(error).splitlines():
+            typer.echo(f"zlfeed: {line}", err=True)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = ExitCode.SIGINT
+    raise typer.Exit(int(code))
+
+
+def load_settings(**flags: Any) -> Any:
+    """The settings, with logging set up as they say."""
+    from zlfeed import config, logs
+
+    settings = config.load(**flags)
+    logs.setup(settings.log_format, settings.log_level)
+    if "@" in (flags.get("server") or ""):
+        logs.get(__name__).warning(
+            "password_visible", meaning="others on this machine can see --server in the process list; "
+            "ZLFEED_SERVER or zlfeed.toml are safer"
+        )  # fmt: skip
+    if flags.get("token"):
+        logs.get(__name__).warning(
+            "token_visible", meaning="others on this machine can see --token in the process list; --token-file is safer"
+        )
+    return settings

@@ -1,0 +1,51 @@
+"""`zlfeed monitor`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from zlfeed.commands.common import (
+    ACCESS,
+    NETWORK,
+    OUTPUT,
+    Duration,
+    Json,
+    LogFormat,
+    Token,
+    TokenFile,
+    end,
+    load_settings,
+)
+
+
+def monitor(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="HOST[:PORT]|ws://…|wss://…", help="Publishers; default PI_VPN_IP, else localhost."),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print the state once and end.", rich_help_panel=OUTPUT)] = False,
+    readonly: Annotated[
+        bool, typer.Option("--readonly", help="Nothing can be changed from here.", rich_help_panel=ACCESS)
+    ] = False,
+    websocket_port: Annotated[
+        int | None, typer.Option(metavar="PORT", help="Default 9000.", rich_help_panel=NETWORK)
+    ] = None,
+    token_file: TokenFile = None,
+    token: Token = None,
+    duration: Duration = None,
+    json: Json = False,
+    log_format: LogFormat = None,
+) -> None:
+    """Watch over publishers from a terminal: FPS, true latency, load, viewers, events."""
+
+    def run() -> int:
+        from zlfeed.monitor.run import run as monitor_run
+
+        settings = load_settings(
+            websocket_port=websocket_port, token_file=token_file, token=token, duration=duration, log_format=log_format
+        )
+        return monitor_run(settings, targets=targets or [], once=once, as_json=json, readonly=readonly)
+
+    end(run)
