@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import platformdirs
-from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -22,26 +18,12 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from zlfeed import config_sources as sources
+from zlfeed.config_sources import DOTENV, PREFIX, VIEWER_ADDRESS, config_file
 from zlfeed.errors import UsageError
 from zlfeed.net import Allowed
 from zlfeed.publisher import target
 from zlfeed.publisher.mediamtx import release
-
-CONFIG_NAME = "zlfeed.toml"
-DOTENV = ".env"
-
-OLDER_NAMES = {
-    "PI_VPN_IP": ("advertise", "publisher"),
-    "RTSP_PORT": ("rtsp_port",),
-    "WEBSOCKET_PORT": ("websocket_port",),
-    "HLS_PORT": ("hls_port",),
-    "WEBRTC_PORT": ("webrtc_port",),
-    "STREAM_NAME": ("stream_name",),
-    "CONNECTION_TIMEOUT": ("connection_timeout",),
-}
-"""Variables without ZLFEED_ before them, and the settings they stand for."""
-VIEWER_ADDRESS = "WINDOWS_VPN_IP"
-"""A viewer's address, by its older name: joins `allow`."""
 
 
 def parse_size(text: object) -> tuple[int, int]:
@@ -154,7 +136,7 @@ class Settings(BaseSettings):
     """Every setting, checked. Environment: ZLFEED_<NAME> in capitals, and the older names where there are any."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ZLFEED_",
+        env_prefix=PREFIX,
         env_file=DOTENV,
         extra="ignore",
         env_ignore_empty=True,
@@ -185,7 +167,7 @@ class Settings(BaseSettings):
     """WebRTC and HLS on every address although the token then goes over plain HTTP."""
     allow: Annotated[Listed, AfterValidator(_allowed)] = Field(default=[])
     """Addresses and networks that may come at all; none: everyone. This machine always may."""
-    token: str | None = None
+    token: str | None = Field(default=None, repr=False)
     token_file: Path | None = None
     no_auth: bool = False
     wait_camera: bool = False
@@ -193,7 +175,7 @@ class Settings(BaseSettings):
     no_overlay: bool = False
     no_closed_frames: bool = False
     reset_controls: bool = False
-    alert_command: str | None = None
+    alert_command: str | None = Field(default=None, repr=False)
     alert_webhook: Annotated[str | None, AfterValidator(_webhook), Field(repr=False)] = None
     alert_latency: AlertLimit = 150.0
     """p95 in ms, as the worst viewer reports it; off: no alert."""
@@ -229,57 +211,27 @@ class Settings(BaseSettings):
         return (
             init_settings,
             env_settings,
-            InitSettingsSource(settings_cls, _older(os.environ)),
+            InitSettingsSource(settings_cls, sources.older(os.environ)),
             dotenv_settings,
-            InitSettingsSource(settings_cls, _older(dotenv_values(DOTENV))),
-            InitSettingsSource(settings_cls, _from_file(config_file(), settings_cls)),
+            InitSettingsSource(settings_cls, sources.older(sources.dotenv())),
+            InitSettingsSource(settings_cls, sources.from_file(settings_cls.model_fields)),
         )
-
-
-def config_file() -> Path:
-    """The configuration file: ZLFEED_CONFIG, ./zlfeed.toml, else the user's configuration folder."""
-    if named := os.environ.get("ZLFEED_CONFIG"):
-        return Path(named)
-    here = Path(CONFIG_NAME)
-    return here if here.exists() else platformdirs.user_config_path("zlfeed") / CONFIG_NAME
-
-
-def _older(variables: Mapping[str, str | None]) -> dict[str, Any]:
-    """What the older names say, by setting."""
-    return {field: value for name, fields in OLDER_NAMES.items() if (value := variables.get(name)) for field in fields}
-
-
-def _from_file(path: Path, settings: type[BaseSettings]) -> dict[str, Any]:
-    """What the configuration file says; nothing when there is none. Raises UsageError."""
-    try:
-        found = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        if os.environ.get("ZLFEED_CONFIG"):
-            raise UsageError(f"there is no file {path}, which ZLFEED_CONFIG names") from None
-        return {}
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from None
-    for name in found:
-        if name not in settings.model_fields:
-            near = difflib.get_close_matches(name, settings.model_fields, 1)
-            meant = f": did you mean {near[0]}?" if near else ""
-            raise UsageError(f"{path}: there is no setting {name!r}{meant}")
-    return found
 
 
 def load(**flags: Any) -> Settings:
     """The settings; `flags` holds what the command line said, None where it said nothing.
 
-    Raises UsageError with one line a wrong value.
+    Raises UsageError with one line a wrong value or unknown name, each with the place where it was said.
     """
     given = {name: value for name, value in flags.items() if value is not None}
+    sources.dotenv()  # what cannot be read is said before pydantic says it
     try:
         settings = Settings(**given)
     except ValidationError as error:
-        raise UsageError("\n".join(_sentence(e, given) for e in error.errors())) from None
+        raise UsageError("\n".join(_sentences(error.errors(), given))) from None
     except (SettingsError, ValueError) as error:
         raise UsageError(f"the configuration cannot be read: {error}") from None
-    if viewer := os.environ.get(VIEWER_ADDRESS) or dotenv_values(DOTENV).get(VIEWER_ADDRESS):
+    if viewer := sources.viewer_address():
         try:
             settings.allow = _allowed([*settings.allow, viewer])
         except ValueError as error:
@@ -287,42 +239,57 @@ def load(**flags: Any) -> Settings:
     return settings
 
 
-def origins(settings_cls: type[Settings] = Settings) -> dict[str, str]:
-    """Where each setting that is not a default was said: a variable, .env, or the configuration file. Without flags."""
-    dotenv = {name: value for name, value in dotenv_values(DOTENV).items() if value}
-    found: dict[str, str] = {}
-    for name in settings_cls.model_fields:
-        older = [old for old, fields in OLDER_NAMES.items() if name in fields]
-        places = [
-            *((f"variable {v}", os.environ.get(v)) for v in (f"ZLFEED_{name.upper()}", *older)),
-            *((f"{DOTENV}: {v}", dotenv.get(v)) for v in (f"ZLFEED_{name.upper()}", *older)),
-            (str(config_file()), _from_file(config_file(), settings_cls).get(name)),
-        ]
-        if where := next((place for place, value in places if value not in (None, "")), None):
-            found[name] = where
-    return found
+def origins() -> dict[str, str]:
+    """Where each setting that is not a default was said: a variable, .env, or the file with its line. Without flags."""
+    return sources.origins(Settings.model_fields)
 
 
-def _sentence(error: Any, flags: dict[str, Any]) -> str:
-    """One line for the person: which setting, where it was said, what is wrong with it."""
+def unknown_variables() -> list[str]:
+    """A sentence for each ZLFEED_… that is no setting. A typing mistake there is worth a word; it ends nothing, for the
+    variables of other versions and of other programs may be about."""
+    return sources.unknown_variables(Settings.model_fields)
+
+
+def _sentences(errors: Iterable[Any], flags: dict[str, Any]) -> list[str]:
+    said = origins()
+    return [_sentence(error, flags, said) for error in errors]
+
+
+def _sentence(error: Any, flags: dict[str, Any], said: dict[str, str]) -> str:
+    """One line for the person: where it was said, which setting, what is wrong with it."""
     key = str(error["loc"][0]) if error["loc"] else ""
     name = key.lower().removeprefix("zlfeed_")
-    flag = "--" + name.replace("_", "-")
-    where = flag if name in flags else f"the setting {name} ({flag}, ZLFEED_{name.upper()} or {CONFIG_NAME})"
+    if name in flags:
+        where = "--" + name.replace("_", "-")
+    else:
+        place = said.get(name, f"the setting {name}")
+        # A variable's name has the setting's in it; a file's line has not.
+        where = f"{place}: {name}" if place.startswith(str(config_file())) else place
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "value_error":
         return f"{where}: {message}"
-    for theirs, ours in _PLAINER.items():
-        message = message.replace(theirs, ours)
+    for theirs, ours in _PLAINER:
+        message = re.sub(theirs, ours, message)
     value = error["input"]
-    shown = f"{value:g}" if isinstance(value, float) else repr(value)
-    return f"{where}: {message[0].lower()}{message[1:]}, not {shown}"
+    shown = "" if _is_secret(name) else f", not {f'{value:g}' if isinstance(value, float) else repr(value)}"
+    return f"{where}: {message[0].lower()}{message[1:]}{shown}"
 
 
-_PLAINER = {
-    "Input should be greater than or equal to ": "must be at least ",
-    "Input should be less than or equal to ": "must be at most ",
-    "Input should be greater than ": "must be more than ",
-    "Input should be ": "must be ",
-}
+def _is_secret(name: str) -> bool:
+    field = Settings.model_fields.get(name)
+    return field is not None and not field.repr
+
+
+_PLAINER = (
+    (r"Input should be greater than or equal to ", "must be at least "),
+    (r"Input should be less than or equal to ", "must be at most "),
+    (r"Input should be greater than ", "must be more than "),
+    (r"Input should be a valid boolean.*", "must be true or false"),
+    (r"Input should be a valid integer.*", "must be a whole number"),
+    (r"Input should be a valid number.*", "must be a number"),
+    (r"Input should be a valid list.*", 'must be a list like ["one", "two"]'),
+    (r"Input should be a valid string.*", "must be text in quotes"),
+    (r"Input is not a valid path.*|Path input should be.*", "must be a path in quotes"),
+    (r"Input should be ", "must be "),
+)
 """Pydantic's words, and ours."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
+import sys
 
 from rich.console import Console
 from rich.table import Table
 
 from zlfeed import config
 from zlfeed.config import Settings
-from zlfeed.errors import ExitCode, UsageError
+from zlfeed.config_sources import config_file
+from zlfeed.errors import ExitCode
 from zlfeed.logs import scrub
 
 _SECRET = ("token", "alert_command", "alert_webhook")
@@ -45,12 +45,17 @@ def show(*, as_json: bool) -> int:
     """Prints them all; the exit code."""
     console = Console(highlight=False)
     found = rows()
+    path = config_file()
     if as_json:
+        line = {"type": "file", "path": str(path), "exists": path.is_file()}
+        console.print(json.dumps(line, ensure_ascii=False), soft_wrap=True, markup=False)
         for name, value, origin in found:
             known = None if value == _UNSET else value
-            line = {"type": "setting", "name": name, "value": known, "origin": origin}
-            console.print(json.dumps(line, ensure_ascii=False), soft_wrap=True, markup=False)
+            setting = {"type": "setting", "name": name, "value": known, "origin": origin}
+            console.print(json.dumps(setting, ensure_ascii=False), soft_wrap=True, markup=False)
         return ExitCode.OK
+    there = "" if path.is_file() else " (there is none)"
+    console.print(f"configuration file: {path}{there}", soft_wrap=True, markup=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("setting", "value", "said by"):
         table.add_column(heading, overflow="fold")
@@ -60,30 +65,12 @@ def show(*, as_json: bool) -> int:
     return ExitCode.OK
 
 
-def validate(file: Path | None) -> int:
-    """Says whether the configuration, or that file, is right; the exit code. Raises UsageError with what is wrong."""
-    if file is not None:
-        if not file.is_file():
-            raise UsageError(f"there is no file {file}")
-        os.environ["ZLFEED_CONFIG"] = str(file)
-    path = config.config_file()
-    try:
-        config.load()
-    except UsageError as error:
-        raise UsageError("\n".join(_with_line(line, path) for line in str(error).splitlines())) from None
+def validate() -> int:
+    """Says whether the configuration is right; the exit code. Raises UsageError with a line for each thing wrong."""
+    path = config_file()
+    config.load()
+    for sentence in config.unknown_variables():
+        print(f"zlfeed: warning: {sentence}", file=sys.stderr)  # noqa: T201
     said = f"{path} is right" if path.is_file() else f"there is no {path}, and the rest of the configuration is right"
     Console(highlight=False).print(said, soft_wrap=True, markup=False)
     return ExitCode.OK
-
-
-def _with_line(sentence: str, path: Path) -> str:
-    """The sentence with the file's line that it speaks of, where there is one."""
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, ValueError):
-        return sentence
-    for number, line in enumerate(lines, 1):
-        key = line.partition("=")[0].strip()
-        if key and not key.startswith("#") and (f"the setting {key} " in sentence or f"no setting {key!r}" in sentence):
-            return f"{path}, line {number}: {sentence.removeprefix(f'{path}: ')}"
-    return sentence

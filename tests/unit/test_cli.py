@@ -85,6 +85,22 @@ def test_a_wrong_option_is_one_line_on_stderr_and_exit_code_2(arguments: list[st
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["publish"], ["receive"], ["monitor", "--once"], ["demo"], ["bench"], ["doctor"], ["mediamtx", "install"],
+        ["config", "show"], ["config", "validate"],
+    ],
+)  # fmt: skip
+def test_every_command_reads_the_file_that_config_names(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZLFEED_CONFIG", "other.toml")  # the option goes before it, and it is put back afterwards
+    Path("mine.toml").write_text("fps = 0\n")
+    result = zlfeed(*command, "--config", "mine.toml")
+    assert (result.exit_code, result.stderr) == (2, "zlfeed: mine.toml, line 1: fps: must be at least 0.1, not 0\n")
+    result = zlfeed(*command, "--config", "none.toml")
+    assert result.stderr == "zlfeed: there is no file none.toml, which --config or ZLFEED_CONFIG names\n"
+
+
 @pytest.mark.parametrize("arguments", [["publish", "--fps", "abc"], ["publish", "--frames", "1"], ["brew"]])
 def test_what_the_parser_refuses_is_exit_code_2_too(arguments: list[str]) -> None:
     result = zlfeed(*arguments)

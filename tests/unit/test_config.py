@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from zlfeed.config import OLDER_NAMES, Settings, load, parse_bitrate, parse_size
+from zlfeed.config import Settings, load, parse_bitrate, parse_size, unknown_variables
+from zlfeed.config_sources import OLDER_NAMES
 from zlfeed.errors import UsageError
 
 
@@ -175,30 +176,92 @@ def test_a_wrong_flag_is_named_with_its_value(flags: dict[str, object], words: l
     assert "^" not in said
 
 
-def test_a_wrong_value_from_elsewhere_tells_where_it_may_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ZLFEED_BITRATE", "lots")
-    said = refused()
-    assert all(word in said for word in ("--bitrate", "ZLFEED_BITRATE", "zlfeed.toml", "'lots'")), said
+@pytest.mark.parametrize("name", ["ZLFEED_RTSP_PORT", "RTSP_PORT"])
+def test_a_wrong_value_from_elsewhere_tells_where_it_was_said(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "70000")
+    assert refused() == f"variable {name}: must be at most 65535, not '70000'"
+    monkeypatch.delenv(name)
+    Path(".env").write_text(f"# ports\n{name}=-1\n")
+    assert refused() == f".env, line 2: {name}: must be at least 0, not '-1'"
+
+
+def test_a_viewers_address_that_is_none_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WINDOWS_VPN_IP", "10.9.0.1")
+    assert load().allow == ["10.9.0.1/32"]
+    monkeypatch.setenv("WINDOWS_VPN_IP", "mine")
+    assert "WINDOWS_VPN_IP" in refused()
 
 
 def test_every_wrong_value_has_its_line() -> None:
     assert len(refused(fps=0, bitrate="abc", gop="x").splitlines()) == 3
 
 
-@pytest.mark.parametrize("text", ["bitrate = ", "[[", "bitrate = \xff"])
-def test_a_file_that_is_no_toml_is_said_in_one_line(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("bitrate = ", "zlfeed.toml, at its end: this is no TOML: invalid value; a line looks like"),
+        ("fps = 3\nfps = 4\n", "zlfeed.toml, line 2: this is no TOML: cannot overwrite a value; a line looks like"),
+        ("fps 3\n", "zlfeed.toml, line 1: this is no TOML: expected '=' after a key in a key/value pair; a line"),
+        ("fps = 3 \xff", "zlfeed.toml cannot be read: it is not UTF-8 text"),
+        ('bitrat = "2M"', "zlfeed.toml, line 1: there is no setting 'bitrat': did you mean bitrate?"),
+        ("\n\nrtsp-port = 1", "zlfeed.toml, line 3: there is no setting 'rtsp-port': did you mean rtsp_port?"),
+        ("colour = 1", "zlfeed.toml, line 1: there is no setting 'colour'"),
+        ("[publish]\nfps = 3", "zlfeed.toml, line 1: there are no tables: settings stand by"),
+        ("[[camera]]\nfps = 3", "zlfeed.toml, line 1: there are no tables: settings stand by"),
+        ("camera = 3", 'zlfeed.toml, line 1: camera: must be a list like ["one", "two"], not 3'),
+        ("size = 640", "zlfeed.toml, line 1: size: a size looks like 640x480, not '640'"),
+        ("# slow\nfps = 0", "zlfeed.toml, line 2: fps: must be at least 0.1, not 0"),
+        ("fps = 'many'", "zlfeed.toml, line 1: fps: must be a number, not 'many'"),
+        ("bitrate = 'lots'", "zlfeed.toml, line 1: bitrate: a bitrate looks like 800k or 2M, not 'lots'"),
+        ("gop = 1.5", "zlfeed.toml, line 1: gop: a keyframe interval is a number of frames or auto, not '1.5'"),
+        ("codec = 'vp8'", "zlfeed.toml, line 1: codec: must be 'h264', 'h265' or 'av1', not 'vp8'"),
+        ("server = 'nginx'", "zlfeed.toml, line 1: server: the server is auto, embedded, mediamtx or rtsp://"),
+        ("server = 'rtsp://a:s3cret@'", "zlfeed.toml, line 1: server: "),
+        ("ffmpeg_path = 3", "zlfeed.toml, line 1: ffmpeg_path: must be a path in quotes, not 3"),
+        ("rtsp_port = 'abc'", "zlfeed.toml, line 1: rtsp_port: must be a whole number, not 'abc'"),
+        ("rtsp_port = 70000", "zlfeed.toml, line 1: rtsp_port: must be at most 65535, not 70000"),
+        ("advertise = 'a/b'", "zlfeed.toml, line 1: advertise: an address is a name or an IP address without port"),
+        ("stream_name = 'a b'", "zlfeed.toml, line 1: stream_name: the stream name 'a b' may hold letters, digits"),
+        ("no_auth = 'maybe'", "zlfeed.toml, line 1: no_auth: must be true or false, not 'maybe'"),
+        ("token = 3", "zlfeed.toml, line 1: token: must be text in quotes"),
+        ("allow = ['10.0.0.0/99']", "zlfeed.toml, line 1: allow: "),
+        ("alert_fps = 2", "zlfeed.toml, line 1: alert_fps: a share of the frames is less than 1, or off, not 2"),
+        ("alert_webhook = 'x'", "zlfeed.toml, line 1: alert_webhook: a webhook is a URL like https://HOST/PATH"),
+        ("mediamtx_base_url = 'x'", "zlfeed.toml, line 1: mediamtx_base_url: an address of releases looks like https://"),
+        ("connection_timeout = 0", "zlfeed.toml, line 1: connection_timeout: must be more than 0, not 0"),
+        ("'refresh_hz' = 99", "zlfeed.toml, line 1: refresh_hz: must be at most 30, not 99"),
+        ("log_level = 'loud'", "zlfeed.toml, line 1: log_level: must be 'debug', 'info', 'warning' or 'error', not"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_the_file_is_said_with_its_line(text: str, sentence: str) -> None:
     Path("zlfeed.toml").write_bytes(text.encode("latin-1"))
     said = refused()
-    assert "zlfeed.toml" in said
+    assert said.startswith(sentence)
     assert "\n" not in said
+    assert "s3cret" not in said
 
 
-def test_an_unknown_name_in_the_file_is_said() -> None:
-    Path("zlfeed.toml").write_text('bitrat = "800k"\n')
-    said = refused()
-    assert "zlfeed.toml" in said
-    assert "'bitrat'" in said
-    assert "did you mean bitrate?" in said
+def test_every_unknown_name_has_its_line() -> None:
+    Path("zlfeed.toml").write_text('bitrat = "800k"\nfps = 3\nportt = 1\n')
+    assert [line.partition(":")[0] for line in refused().splitlines()] == ["zlfeed.toml, line 1", "zlfeed.toml, line 3"]
+
+
+def test_a_variable_that_is_no_setting_is_worth_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZLFEED_BITRAT", "2M")
+    monkeypatch.setenv("ZLFEED_EVENT_CODE", "camera_lost")
+    Path(".env").write_text("FOREIGN=1\nZLFEED_PORTS=3\n")
+    assert unknown_variables() == [
+        "the variable ZLFEED_BITRAT is no setting and does nothing: did you mean ZLFEED_BITRATE?",
+        ".env, line 2: ZLFEED_PORTS is no setting and does nothing: did you mean ZLFEED_HLS_PORT?",
+    ]
+    assert load().bitrate == 800_000
+
+
+def test_what_cannot_be_read_is_said_in_one_line() -> None:
+    Path("zlfeed.toml").mkdir()
+    assert refused() == "zlfeed.toml cannot be read: Is a directory"
+    Path(".env").write_bytes(b"ZLFEED_FPS=\xff")
+    assert refused() == ".env cannot be read: it is not UTF-8 text"
 
 
 def test_a_file_named_by_the_environment_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zlfeed.commands.common import Json, LogFormat, end, load_settings
+from zlfeed.commands.common import ConfigFile, Json, LogFormat, end, load_settings
 
 
 def bench(
@@ -36,12 +36,14 @@ def bench(
         Path | None, typer.Option(metavar="FILE", help="The MediaMTX program; without it a plain relay.")
     ] = None,
     json: Json = False,
+    config_file: ConfigFile = None,
     log_format: LogFormat = None,
 ) -> None:
     """Measure this machine: the usual chain against this one, side by side, and what each improvement buys."""
 
     def run() -> int:
         settings = load_settings(
+            config_file,
             size=size, fps=fps, bitrate=bitrate, codec=codec, duration=duration, ffmpeg_path=ffmpeg_path,
             mediamtx_path=mediamtx_path, log_format=log_format,
         )  # fmt: skip

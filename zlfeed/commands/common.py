@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,6 +40,14 @@ Duration = Annotated[
     typer.Option("--duration", metavar="SECONDS", help="End by itself after this long.", rich_help_panel=OUTPUT),
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.", rich_help_panel=OUTPUT)]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The configuration file; default: zlfeed.toml here, else in the user's configuration folder.",
+    ),
+]
 LogFormat = Annotated[
     str | None,
     typer.Option(
@@ -76,12 +85,21 @@ def end(command: Callable[[], int]) -> None:
     raise typer.Exit(int(code))
 
 
-def load_settings(**flags: Any) -> Any:
+def use_config(file: Path | None) -> None:
+    """From now on that file is the configuration, for the commands that this one starts too."""
+    if file is not None:
+        os.environ["ZLFEED_CONFIG"] = str(file)
+
+
+def load_settings(config_file: Path | None = None, **flags: Any) -> Any:
     """The settings, with logging set up as they say."""
     from zlfeed import config, logs
 
+    use_config(config_file)
     settings = config.load(**flags)
     logs.setup(settings.log_format, settings.log_level)
+    for sentence in config.unknown_variables():
+        logs.get(__name__).warning("unknown_variable", text=sentence)
     if "@" in (flags.get("server") or ""):
         logs.get(__name__).warning(
             "password_visible", meaning="others on this machine can see --server in the process list; "

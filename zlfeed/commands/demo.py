@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from zlfeed.commands.common import MEDIA, Duration, Json, LogFormat, end, load_settings
+from zlfeed.commands.common import MEDIA, ConfigFile, Duration, Json, LogFormat, end, load_settings
 
 
 def demo(
@@ -19,12 +19,15 @@ def demo(
     ] = None,
     duration: Duration = None,
     json: Json = False,
+    config_file: ConfigFile = None,
     log_format: LogFormat = None,
 ) -> None:
     """Everything on this machine: test picture → relay → receiver, in the monitor."""
 
     def run() -> int:
-        settings = load_settings(camera=None if camera is None else [camera], duration=duration, log_format=log_format)
+        settings = load_settings(
+            config_file, camera=None if camera is None else [camera], duration=duration, log_format=log_format
+        )
         from zlfeed.demo import run as demo_run
 
         return demo_run(

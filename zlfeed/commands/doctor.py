@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zlfeed.commands.common import MEDIA, Json, end, load_settings
+from zlfeed.commands.common import MEDIA, ConfigFile, Json, end, load_settings
 
 
 def doctor(
@@ -17,12 +17,13 @@ def doctor(
     ffmpeg_path: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The FFmpeg program to look at.", rich_help_panel=MEDIA)
     ] = None,
+    config_file: ConfigFile = None,
     json: Json = False,
 ) -> None:
     """What this machine has, what it lacks, and the cure: FFmpeg, cameras, ports, display, network …"""
 
     def run() -> int:
-        settings = load_settings(ffmpeg_path=ffmpeg_path)
+        settings = load_settings(config_file, ffmpeg_path=ffmpeg_path)
         from zlfeed.doctor.app import run as doctor_run
 
         return doctor_run(settings, with_self_test=self_test, as_json=json)

@@ -10,6 +10,7 @@ from zlfeed.commands.common import (
     ACCESS,
     NETWORK,
     OUTPUT,
+    ConfigFile,
     Duration,
     Json,
     LogFormat,
@@ -36,6 +37,7 @@ def monitor(
     token: Token = None,
     duration: Duration = None,
     json: Json = False,
+    config_file: ConfigFile = None,
     log_format: LogFormat = None,
 ) -> None:
     """Watch over publishers from a terminal: FPS, true latency, load, viewers, events."""
@@ -44,7 +46,12 @@ def monitor(
         from zlfeed.monitor.run import run as monitor_run
 
         settings = load_settings(
-            websocket_port=websocket_port, token_file=token_file, token=token, duration=duration, log_format=log_format
+            config_file,
+            websocket_port=websocket_port,
+            token_file=token_file,
+            token=token,
+            duration=duration,
+            log_format=log_format,
         )
         return monitor_run(settings, targets=targets or [], once=once, as_json=json, readonly=readonly)
 

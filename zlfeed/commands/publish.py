@@ -14,6 +14,7 @@ from zlfeed.commands.common import (
     MEDIA,
     NETWORK,
     OUTPUT,
+    ConfigFile,
     Duration,
     Json,
     LogFormat,
@@ -186,6 +187,7 @@ def publish(
     ] = None,
     duration: Duration = None,
     json: Json = False,
+    config_file: ConfigFile = None,
     log_format: LogFormat = None,
 ) -> None:
     """Publish cameras: camera → FFmpeg → RTSP relay, with a status server beside."""
@@ -194,6 +196,7 @@ def publish(
         if no_auth and (token or token_file):
             raise UsageError("--no-auth asks nobody for a token, so there is none to name: leave one of the two away")
         settings = load_settings(
+            config_file,
             camera=camera or None, size=size, fps=fps, bitrate=bitrate, gop=gop, codec=codec, encoder=encoder,
             server=server, mediamtx_path=mediamtx_path, ffmpeg_path=ffmpeg_path, host=host, advertise=advertise,
             rtsp_port=rtsp_port, websocket_port=websocket_port, hls_port=hls_port, webrtc_port=webrtc_port,

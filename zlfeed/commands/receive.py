@@ -7,7 +7,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from zlfeed.commands.common import MEDIA, NETWORK, Duration, Json, LogFormat, Token, TokenFile, end, load_settings
+from zlfeed.commands.common import (
+    MEDIA,
+    NETWORK,
+    ConfigFile,
+    Duration,
+    Json,
+    LogFormat,
+    Token,
+    TokenFile,
+    end,
+    load_settings,
+)
 from zlfeed.errors import UsageError
 
 
@@ -63,6 +74,7 @@ def receive(
     token: Token = None,
     duration: Duration = None,
     json: Json = False,
+    config_file: ConfigFile = None,
     log_format: LogFormat = None,
 ) -> None:
     """Watch a stream: in a window, in figures, or into a file, with its true latency."""
@@ -71,6 +83,7 @@ def receive(
         from zlfeed.receiver.app import run as receive_run
 
         settings = load_settings(
+            config_file,
             backend=backend, transport=transport, status_url=status_url, rtsp_port=rtsp_port,
             websocket_port=websocket_port, stream_name=stream_name, token_file=token_file, token=token,
             duration=duration, log_format=log_format,
