@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from zlfeed import __version__
-from zlfeed.commands import bench, config, demo, doctor, mediamtx, monitor, publish, receive, token
+from zlfeed.commands import bench, cameras, config, demo, doctor, mediamtx, monitor, publish, receive, token
 from zlfeed.commands.common import Command, Group
 
 app = typer.Typer(
@@ -38,7 +38,15 @@ def _root(
     """zlfeed"""
 
 
-for _command in (publish.publish, receive.receive, monitor.monitor, demo.demo, bench.bench, doctor.doctor):
+for _command in (
+    publish.publish,
+    receive.receive,
+    monitor.monitor,
+    cameras.cameras,
+    demo.demo,
+    bench.bench,
+    doctor.doctor,
+):
     app.command(cls=Command)(_command)
 for _group in (config, token, mediamtx):
     app.add_typer(_group.group)

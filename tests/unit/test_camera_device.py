@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 import subprocess
 import sys
 import time
@@ -173,16 +172,6 @@ def test_what_the_system_refuses_gets_a_cure(
 def test_a_file_that_may_not_be_read_gets_a_cure() -> None:
     assert "chmod" in why_not("clip.mp4", PermissionError(13, "Permission denied"))
     assert "Input/output" in why_not("clip.mp4", OSError(5, "Input/output error"))
-
-
-def capability(flags: int, own: int) -> bytes:
-    return struct.pack("16s32s32sIII12x", b"uvcvideo\0rest", "Käm 1".encode(), b"usb-1", 0x61200, flags, own)
-
-
-def test_a_capability_is_read_for_the_node_not_for_the_whole_device() -> None:
-    assert v4l2.parse_capability(capability(0x84A00001, 0x04200001)) == ("uvcvideo", "Käm 1", True)
-    assert not v4l2.parse_capability(capability(0x84A00001, 0x04A00000)).captures, "a metadata node"
-    assert v4l2.parse_capability(capability(0x00000001, 0)).captures, "before device_caps there were whole ones only"
 
 
 @pytest.fixture

@@ -115,7 +115,7 @@ def cameras(_settings: Settings) -> Iterator[Finding]:
         return
     for spec in found:
         try:
-            card = v4l2.query(spec.target).card
+            card = v4l2.query(spec.target)
         except CameraError as error:
             yield Finding("cameras", "warn", str(error))
         else:

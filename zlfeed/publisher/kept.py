@@ -11,7 +11,7 @@ import platformdirs
 
 from zlfeed import logs
 from zlfeed.publisher.camera import CameraSpec
-from zlfeed.publisher.camera.v4l2 import device_path
+from zlfeed.publisher.camera.v4l2 import device_path, stable_link
 from zlfeed.publisher.wishes import Kept
 
 log = logs.get(__name__)
@@ -30,10 +30,16 @@ def identity(spec: CameraSpec) -> str:
     camera = spec.text
     if spec.kind == "device":
         camera = device_path(spec.target)
-        with contextlib.suppress(OSError):
-            links = [link.name for link in sorted(_BY_ID.iterdir()) if os.path.realpath(link) == camera]
-            camera = links[0] if links else camera
+        link = stable_link(camera, (_BY_ID,))
+        camera = os.path.basename(link) if link else camera
     return f"{spec.name}={camera}"
+
+
+def forget(spec: CameraSpec, path: Path | None = None) -> set[str]:
+    """Forgets what is kept of that camera under whatever stream name; the names of the controls that were."""
+    camera = identity(spec).partition("=")[2]
+    keeper = Keeper(spec, path)
+    return keeper.forget(camera)
 
 
 class Keeper:
@@ -54,6 +60,17 @@ class Keeper:
         if not self._real or everything.get(self._camera, {}) == values:
             return
         everything[self._camera] = values
+        self._write(everything)
+
+    def forget(self, camera: str) -> set[str]:
+        """Forgets what is kept of that camera, whatever its stream is called; the names of the controls that were."""
+        everything = self._all()
+        gone = {name: kept for name, kept in everything.items() if name.partition("=")[2] == camera}
+        if gone:
+            self._write({name: kept for name, kept in everything.items() if name not in gone})
+        return {control for kept in gone.values() for control in kept}
+
+    def _write(self, everything: dict[str, dict[str, Kept]]) -> None:
         everything = {camera: kept for camera, kept in everything.items() if kept}
         draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:

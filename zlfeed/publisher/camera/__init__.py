@@ -1,6 +1,7 @@
 """Cameras, each in a process of its own: `CameraProcess.start(parse_camera("0", "front"), …)`."""
 
 from zlfeed.publisher.camera.process import CameraProcess
+from zlfeed.publisher.camera.records import ControlSet
 from zlfeed.publisher.camera.source import CameraSpec, FrameInfo, Opened, parse_camera
 
-__all__ = ["CameraProcess", "CameraSpec", "FrameInfo", "Opened", "parse_camera"]
+__all__ = ["CameraProcess", "CameraSpec", "ControlSet", "FrameInfo", "Opened", "parse_camera"]

@@ -16,7 +16,7 @@ import time
 from collections import deque
 
 from zlfeed.errors import CameraError
-from zlfeed.publisher.camera.records import Failure, Request, Unpacker
+from zlfeed.publisher.camera.records import ControlSet, Failure, Request, Unpacker, set_line
 from zlfeed.publisher.camera.shm import FrameRing, SharedHandle
 from zlfeed.publisher.camera.source import CameraSpec, FrameInfo, Opened
 from zlfeed.publisher.camera.waiting import Readable
@@ -25,6 +25,7 @@ from zlfeed.publisher.i420 import Plane
 _WORKER = "zlfeed.publisher.camera.worker"
 _READ_SIZE = 1 << 16
 _LOG_LINES = 40
+_ANSWERS = 256
 
 
 class CameraChild:
@@ -36,6 +37,8 @@ class CameraChild:
         self.opened: Opened | None = None
         self.captured = 0
         self.dropped = 0
+        self.answers: deque[ControlSet] = deque(maxlen=_ANSWERS)
+        """What came of set_control(), oldest first; taken away by whom it concerns."""
         self._delivered = 0
         self._ring: FrameRing | None = None
         self._newest: FrameInfo | None = None
@@ -52,7 +55,7 @@ class CameraChild:
         try:
             self._process = subprocess.Popen(
                 # -P: whatever lies in the folder where the user stands is no module of ours.
-                [sys.executable, "-P", "-m", _WORKER, str(os.getpid()), self._handle.text],
+                [sys.executable, "-P", "-m", _WORKER, str(os.getpid()), self._handle.text, spec.kind],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE if Readable.many else subprocess.DEVNULL,
@@ -75,6 +78,11 @@ class CameraChild:
         self.spec = request.spec
         with contextlib.suppress(BrokenPipeError):  # It ended at once; why is told when its pipe is read.
             self._stdin.write(request.to_line())
+
+    def set_control(self, name: str, value: str) -> None:
+        """Asks for one of the camera's controls to be set; what came of it will be in `answers`."""
+        with contextlib.suppress(OSError, ValueError):  # It has ended, which is told when its pipe is read.
+            self._stdin.write(set_line(name, value))
 
     def ready(self, timeout_s: float) -> bool:
         """Waits for the first picture, with `opened`; False at the time-out. Raises CameraError like next_frame()."""
@@ -170,6 +178,8 @@ class CameraChild:
                 self.opened = record
                 self._ring = FrameRing(self._handle.text, record.width, record.height, create=False)
                 self._handle.close()
+            elif isinstance(record, ControlSet):
+                self.answers.append(record)
             elif isinstance(record, Failure):
                 self._failure = record.text
 

@@ -24,7 +24,7 @@ def open_device(request: Request) -> LiveSource:
     target = request.spec.target
     if sys.platform.startswith("linux"):
         path = v4l2.device_path(target)
-        card = v4l2.query(path).card
+        card = v4l2.query(path)
         return read_device(request, lambda: cv2.VideoCapture(path, cv2.CAP_V4L2), path, card)
     backend = cv2.CAP_DSHOW if sys.platform == "win32" else cv2.CAP_ANY
     where = int(target) if target.isdigit() else target

@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from zlfeed.errors import CameraError
 from zlfeed.publisher.camera.child import CameraChild
-from zlfeed.publisher.camera.records import Request
+from zlfeed.publisher.camera.records import ControlSet, Request
 from zlfeed.publisher.camera.source import CameraSpec, FrameInfo, Opened
 from zlfeed.publisher.camera.v4l2 import candidates
 
 _CANDIDATE_TIMEOUT_S = 4.0
 """How long `auto` waits for a device's first picture; loading OpenCV on a Raspberry Pi takes over one second of it."""
+_CSI_CANDIDATE_TIMEOUT_S = 8.0
+"""The same for a CSI camera, whose program takes seconds to start on a small Pi."""
 
 
 class CameraProcess:
@@ -38,6 +40,7 @@ class CameraProcess:
         self._switching = threading.Lock()
         self._stopped = False
         self._refusals: list[str] = []
+        self._controls: dict[str, str] = {}
         self._candidates: Iterator[CameraSpec] = iter(())
         self._give_up_at = math.inf
         self._child = CameraChild(spec)
@@ -82,8 +85,12 @@ class CameraProcess:
         """How many of them were passed over for a newer one."""
         return self._child.dropped
 
-    def open(self) -> None:
-        """Begins to open the camera; ready() says when it is open. Raises CameraError when there is nothing to open."""
+    def open(self, controls: Mapping[str, str] | None = None) -> None:
+        """Begins to open the camera; ready() says when it is open. Raises CameraError when there is nothing to open.
+
+        `controls` is what is to be set on the camera itself, as in Request.
+        """
+        self._controls = dict(controls or {})
         self._candidates = iter(candidates(self.spec) if self.spec.kind == "auto" else [self.spec])
         self._ask(next(self._candidates))
 
@@ -125,6 +132,22 @@ class CameraProcess:
         """
         return self._child.next_frame(into, timeout_s)
 
+    @property
+    def live_spec(self) -> CameraSpec:
+        """What is read: of `auto`, the one that was taken."""
+        return self._child.spec
+
+    def set_control(self, name: str, value: str) -> None:
+        """Asks for one of the camera's controls to be set; answered() tells what came of it."""
+        self._child.set_control(name, value)
+
+    def answered(self) -> list[ControlSet]:
+        """What came of set_control() since this was asked last; news comes in by next_frame()."""
+        answers = []
+        while self._child.answers:
+            answers.append(self._child.answers.popleft())
+        return answers
+
     def stop(self) -> None:
         """Ends the process: asks, then SIGTERM, then SIGKILL, within about a second; reaped. May be called twice."""
         with self._switching:
@@ -148,5 +171,6 @@ class CameraProcess:
         self._ask(candidate)
 
     def _ask(self, spec: CameraSpec) -> None:
-        self._give_up_at = time.monotonic() + _CANDIDATE_TIMEOUT_S if self.spec.kind == "auto" else math.inf
-        self._child.open(Request(spec, self._size, self._fps))
+        patience_s = _CSI_CANDIDATE_TIMEOUT_S if spec.kind == "csi" else _CANDIDATE_TIMEOUT_S
+        self._give_up_at = time.monotonic() + patience_s if self.spec.kind == "auto" else math.inf
+        self._child.open(Request(spec, self._size, self._fps, self._controls))

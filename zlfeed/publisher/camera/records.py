@@ -1,17 +1,18 @@
 """The messages from the camera process to its parent, through a pipe. No I/O.
 
-A record is a fixed header, then `length` bytes of UTF-8. Each is written in one piece of at most PIPE_BUF (4096) bytes,
-so that a write into a full pipe happens wholly or not at all (POSIX write(3p)).
+A record is a fixed header, then `length` bytes of UTF-8. A frame's is written in one piece of at most PIPE_BUF (4096)
+bytes, so that a write into a full pipe happens wholly or not at all (POSIX write(3p)); the others are waited for.
 """
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 
+from zlfeed.model import Control
 from zlfeed.publisher.camera.source import CameraSpec, FrameInfo, Opened
 
 _HEADER = struct.Struct("<BxHxxxxQQQ")
@@ -24,6 +25,7 @@ class Kind(IntEnum):
     OPENED = 1
     FRAME = 2
     ERROR = 3
+    CONTROL = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,28 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlSet:
+    """What came of setting one of the camera's controls: its value as read back, or why not."""
+
+    name: str
+    value: str | None
+    refusal: str = ""
+
+
+def set_line(name: str, value: str) -> bytes:
+    """The line that asks for a control to be set."""
+    return json.dumps({"set": name, "value": value}).encode() + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What the camera process shall open: one JSON line on its stdin, where a URL's password shows to nobody."""
 
     spec: CameraSpec
     size: tuple[int, int] | None
     fps: float | None
+    controls: Mapping[str, str] = field(default_factory=dict)
+    """What is to be set on the camera, as "default" or a value."""
 
     def to_line(self) -> bytes:
         """The request as one line."""
@@ -49,11 +67,11 @@ class Request:
     def from_line(cls, line: bytes) -> Request:
         """Reads what to_line() wrote."""
         fields = json.loads(line)
-        size = fields["size"]
-        return cls(CameraSpec(**fields["spec"]), (size[0], size[1]) if size else None, fields["fps"])
+        size = (fields["size"][0], fields["size"][1]) if fields["size"] else None
+        return cls(CameraSpec(**fields["spec"]), size, fields["fps"], fields["controls"])
 
 
-Record = Opened | FrameInfo | Failure
+Record = Opened | FrameInfo | Failure | ControlSet
 
 
 def pack(record: Record) -> bytes:
@@ -62,6 +80,8 @@ def pack(record: Record) -> bytes:
         return _HEADER.pack(Kind.FRAME, 0, record.seq, record.captured_us, record.captured_ns)
     if isinstance(record, Opened):
         kind, body = Kind.OPENED, json.dumps(asdict(record)).encode()
+    elif isinstance(record, ControlSet):
+        kind, body = Kind.CONTROL, json.dumps(asdict(record)).encode()
     else:
         kind, body = Kind.ERROR, record.text.encode("utf-8", "replace")[:_TEXT_LIMIT]
     return _HEADER.pack(kind, len(body), 0, 0, 0) + body
@@ -88,6 +108,9 @@ class Unpacker:
                 case Kind.FRAME:
                     yield FrameInfo(seq, wall_us, monotonic_ns)
                 case Kind.OPENED:
-                    yield Opened(**json.loads(body))
+                    fields = json.loads(body)
+                    yield Opened(**{**fields, "controls": tuple(Control(**control) for control in fields["controls"])})
+                case Kind.CONTROL:
+                    yield ControlSet(**json.loads(body))
                 case Kind.ERROR:
                     yield Failure(body.decode("utf-8", "replace"))

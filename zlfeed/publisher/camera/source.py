@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from zlfeed.errors import UsageError
+from zlfeed.model import Control
 
 if TYPE_CHECKING:
     from zlfeed.publisher.i420 import Plane
@@ -45,6 +47,10 @@ class Opened:
     height: int
     fps: float | None
     description: str
+    controls: Sequence[Control] = ()
+    """What can be set on the camera itself, with ranges and values."""
+    live_controls: bool = True
+    """Whether that goes while it is open; else it is opened anew."""
 
 
 class FrameInfo(NamedTuple):
@@ -64,10 +70,17 @@ class Stamp(NamedTuple):
     monotonic_ns: int
 
 
+class ControlRefused(Exception):
+    """Why a camera does not take a value: a sentence for the person."""
+
+
 class Source(Protocol):
     """A camera as its process reads it; any method may block, any may raise CameraError."""
 
     opened: Opened
+
+    # A camera whose controls can be set while it is open also has set_control(name, value), which returns the value
+    # read back and raises ControlRefused; one that must be closed in order has close().
 
     def read(self, into: Plane) -> Stamp:
         """Waits for the next picture and writes it into `into`, I420 of shape (height·3/2, width)."""

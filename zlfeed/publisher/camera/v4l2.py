@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
-import struct
+import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from zlfeed.errors import CameraError
 from zlfeed.publisher.camera.holders import holders_text
+from zlfeed.publisher.camera.rpicam import PROGRAMS
 from zlfeed.publisher.camera.source import CameraSpec
-
-_VIDIOC_QUERYCAP = 0x80685600
-_CAPABILITY = struct.Struct("16s32s32sIII12x")
-_CAP_VIDEO_CAPTURE = 0x1
-_CAP_VIDEO_CAPTURE_MPLANE = 0x1000
-_CAP_DEVICE_CAPS = 0x80000000
 
 _NOT_CAMERAS = {
     "bcm2835-codec",
@@ -34,23 +31,22 @@ _RAW_SENSORS = {"unicam", "bcm2835-unicam", "rp1-cfe"}
 """Drivers of the Raspberry Pi's CSI ports: raw sensor data that only libcamera can make a picture of."""
 
 
-class Capability(NamedTuple):
-    """What VIDIOC_QUERYCAP says of a device (linux/videodev2.h, struct v4l2_capability)."""
-
-    driver: str
-    card: str
-    captures: bool
+_DEV, _SYSFS = Path("/dev"), Path("/sys/class/video4linux")
+_LINKS = (Path("/dev/v4l/by-id"), Path("/dev/v4l/by-path"))
 
 
-def parse_capability(data: bytes) -> Capability:
-    """Reads a struct v4l2_capability, 104 bytes."""
-    driver, card, _bus, _version, whole, own = _CAPABILITY.unpack(data)
-    flags = own if whole & _CAP_DEVICE_CAPS else whole
-    return Capability(_text(driver), _text(card), bool(flags & (_CAP_VIDEO_CAPTURE | _CAP_VIDEO_CAPTURE_MPLANE)))
+def stable_link(path: str, folders: Sequence[Path] = _LINKS) -> str | None:
+    """The link by which the device is found again after it was unplugged: by its USB id, else by its socket.
 
-
-def _text(field: bytes) -> str:
-    return field.split(b"\0", 1)[0].decode("utf-8", "replace").strip()
+    Of two cameras of one kind without serial numbers only one has the link by id (udev); the other has its socket's.
+    """
+    real = os.path.realpath(path)
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            for link in sorted(folder.iterdir()):
+                if os.path.realpath(link) == real:
+                    return str(link)
+    return None
 
 
 def device_path(target: str) -> str:
@@ -58,32 +54,23 @@ def device_path(target: str) -> str:
     return f"/dev/video{target}" if target.isdigit() else os.path.realpath(target)
 
 
-def query(path: str) -> Capability:
-    """Opens the device and asks what it is. Raises CameraError that says why it cannot be a camera."""
-    import fcntl
+def query(path: str) -> str:
+    """Opens the device and asks for its name. Raises CameraError that says why it cannot be a camera."""
+    from zlfeed.publisher.camera import v4l2_query
 
     try:
-        fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        driver, card, captures = v4l2_query.card(path)
     except OSError as error:
-        raise CameraError(_why_not(path, error)) from None
-    try:
-        data = bytearray(_CAPABILITY.size)
-        fcntl.ioctl(fd, _VIDIOC_QUERYCAP, data)
-    except OSError as error:
-        raise CameraError(_why_not(path, error)) from None
-    finally:
-        os.close(fd)
-    capability = parse_capability(bytes(data))
-    if capability.driver in _RAW_SENSORS:
-        raise CameraError(
-            f"{path} is the port of a ribbon-cable (CSI) camera, which cannot be read as a video device: {_others()}"
-        )
-    if not capability.captures:
-        raise CameraError(f"{path} ({capability.card}) is no camera: {_others()}")
-    return capability
+        raise CameraError(why_not(path, error)) from None
+    if driver in _RAW_SENSORS:
+        raise CameraError(f"{path} is the port of a ribbon-cable (CSI) camera, which is read as csi: say --camera csi")
+    if not captures:
+        raise CameraError(f"{path} ({card}) is no camera: {_others()}")
+    return card
 
 
-def _why_not(path: str, error: OSError) -> str:
+def why_not(path: str, error: OSError) -> str:
+    """The sentence for a device that cannot be opened or asked."""
     match error.errno:
         case errno.ENOENT | errno.ENXIO | errno.ENODEV:
             return f"there is no camera {path}: {_others()}"
@@ -106,26 +93,45 @@ def _busy(path: str) -> str:
 
 
 def _others() -> str:
-    found = [spec.target for spec in _devices(Path("/dev"), Path("/sys/class/video4linux"))]
+    found = [spec.target for spec in _devices(_DEV, _SYSFS)]
     if found:
         return f"--camera can be {', '.join(found)} or test"
     return "this machine has no video device; plug a camera in, or try --camera test"
 
 
-def candidates(
-    spec: CameraSpec, dev: Path = Path("/dev"), sysfs: Path = Path("/sys/class/video4linux")
-) -> list[CameraSpec]:
-    """The devices that `auto` tries, in order. Raises CameraError when there is none.
+def candidates(spec: CameraSpec, dev: Path = _DEV, sysfs: Path = _SYSFS) -> list[CameraSpec]:
+    """The cameras that `auto` tries, in order: video devices, then CSI. Raises CameraError when there is none.
 
     Nothing is opened here (that may block): what is known for no camera is left out by its driver's name in sysfs,
     and a device's first node comes before its others, which hold metadata.
     """
     if not sys.platform.startswith("linux"):
         return [CameraSpec(spec.name, "device", str(number)) for number in range(4)]
-    found = _devices(dev, sysfs)
+    found = [CameraSpec(spec.name, "device", device.target) for device in _devices(dev, sysfs)]
+    if any(shutil.which(name) for name in PROGRAMS):
+        found.append(CameraSpec(spec.name, "csi", "0"))
     if not found:
         raise CameraError("this machine has no camera (no /dev/video…): plug one in, or try --camera test")
-    return [CameraSpec(spec.name, "device", device.target) for device in found]
+    return found
+
+
+def video_devices(dev: Path = _DEV, sysfs: Path = _SYSFS) -> list[str]:
+    """The paths of the devices that may be cameras, in the order in which `auto` tries them."""
+    return [device.target for device in _devices(dev, sysfs)]
+
+
+def csi_ports(dev: Path = _DEV, sysfs: Path = _SYSFS) -> list[str]:
+    """The paths of a Raspberry Pi's CSI ports, which only libcamera can use."""
+    return [str(path) for path in sorted(dev.glob("video*")) if _driver(sysfs, path.name) in _RAW_SENSORS]
+
+
+def is_usb(path: str, sysfs: Path = _SYSFS) -> bool:
+    """Whether the device is a USB camera."""
+    return _driver(sysfs, os.path.basename(os.path.realpath(path))) == "uvcvideo"
+
+
+def _driver(sysfs: Path, node: str) -> str:
+    return (sysfs / node / "device" / "driver").resolve().name
 
 
 class _Device(NamedTuple):
@@ -140,7 +146,7 @@ def _devices(dev: Path, sysfs: Path) -> list[_Device]:
         if not (match := re.fullmatch(r"video(\d+)", path.name)):
             continue
         about = sysfs / path.name
-        if (about / "device" / "driver").resolve().name in _NOT_CAMERAS | _RAW_SENSORS:
+        if _driver(sysfs, path.name) in _NOT_CAMERAS | _RAW_SENSORS:
             continue
         try:
             secondary = (about / "index").read_text().strip() != "0"

@@ -1,8 +1,8 @@
 """The camera process: reads one source, writes its pictures into shared memory, and announces each on a pipe.
 
-`python -m zlfeed.publisher.camera.worker PARENT_PID MEMORY`, started by CameraProcess alone. stdin: the request as one
-line of JSON when the camera is to be opened, then nothing; its end means that the parent is gone, or wants this process
-gone. stdout: records.
+`python -m zlfeed.publisher.camera.worker PARENT_PID MEMORY KIND`, started by CameraProcess alone. stdin: lines of JSON,
+the request when the camera is to be opened, then what is to be set on it; its end means that the parent is gone, or
+wants this process gone. stdout: records.
 A driver that blocks for ever blocks this process, which can be killed.
 """
 
@@ -11,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
+import json
 import os
+import queue
 import signal
 import sys
 import threading
@@ -20,29 +22,32 @@ from collections.abc import Callable
 
 from zlfeed import opencv
 from zlfeed.errors import CameraError, StartError, ZlfeedError
-from zlfeed.publisher.camera.records import Failure, Record, Request, pack
+from zlfeed.publisher.camera.records import ControlSet, Failure, Record, Request, pack
 from zlfeed.publisher.camera.shm import FrameRing
-from zlfeed.publisher.camera.source import FrameInfo, Source
+from zlfeed.publisher.camera.source import ControlRefused, FrameInfo, Source
 
 _PR_SET_PDEATHSIG = 1
+_at_exit: list[Callable[[], None]] = []
+"""What closes the source in order, before this process ends because its parent wants it so."""
 
 
 def main() -> None:
     """Runs the camera process; never returns."""
-    parent, memory = int(sys.argv[1]), sys.argv[2]
+    parent, memory, kind = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     _die_with(parent)
     # The terminal's Ctrl-C goes to every process in it; when to stop is the parent's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     send = _private_stdout()
-    _make_ready()
+    _make_ready(kind)
     with os.fdopen(os.dup(0), "rb", buffering=0) as stdin:
         line = stdin.readline()
     if not line:
         os._exit(0)
     request = Request.from_line(line)
-    threading.Thread(target=_exit_at_eof, daemon=True).start()
+    orders: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+    threading.Thread(target=_hear_orders, args=(orders,), daemon=True).start()
     try:
-        _run(request, memory, send)
+        _run(request, memory, send, orders)
     except BrokenPipeError:
         pass  # The parent is gone: nobody to tell.
     except ZlfeedError as error:
@@ -55,8 +60,15 @@ def main() -> None:
     os._exit(0)
 
 
-def _run(request: Request, memory: str, send: Callable[[Record, bool], None]) -> None:
+def _run(
+    request: Request,
+    memory: str,
+    send: Callable[[Record, bool], None],
+    orders: queue.SimpleQueue[tuple[str, str]],
+) -> None:
     source = open_source(request)
+    if close := getattr(source, "close", None):
+        _at_exit.append(close)
     ring = FrameRing(memory, source.opened.width, source.opened.height, create=True)
     send(source.opened, True)
     seq = 0
@@ -65,14 +77,31 @@ def _run(request: Request, memory: str, send: Callable[[Record, bool], None]) ->
         ring.commit(seq)
         send(FrameInfo(seq, stamp.wall_us, stamp.monotonic_ns), False)
         seq += 1
+        while not orders.empty():
+            send(_set(source, *orders.get()), True)
 
 
-def _make_ready() -> None:
-    """Loads OpenCV, which takes longest, before there is anything to open: a lost camera is back so much sooner."""
+def _set(source: Source, name: str, value: str) -> ControlSet:
+    """Sets one of the camera's controls, between two pictures."""
+    try:
+        set_control = getattr(source, "set_control", None)
+        if set_control is None:
+            return ControlSet(name, None, f"this camera has no control {name!r}")
+        return ControlSet(name, str(set_control(name, value)))
+    except ControlRefused as refusal:
+        return ControlSet(name, None, str(refusal))
+    except OSError as error:
+        return ControlSet(name, None, f"the camera does not take it ({error.strerror})")
+
+
+def _make_ready(kind: str) -> None:
+    """Loads what takes longest before there is anything to open: a lost camera is back so much sooner."""
     # How long OpenCV waits for a device's picture; its own 10 s are the parent's whole patience.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     with contextlib.suppress(StartError):  # open_source() tries again, and says why it fails
         opencv.load_cv2()
+    if kind == "device" and sys.platform.startswith("linux"):
+        importlib.import_module("zlfeed.publisher.camera.v4l2_query")
 
 
 def open_source(request: Request) -> Source:
@@ -97,7 +126,9 @@ def open_source(request: Request) -> Source:
 
             return open_stream(request)
         case "csi":
-            raise CameraError("this version cannot read a CSI camera (csi): use a USB camera, or --camera test")
+            from zlfeed.publisher.camera.csi import RpicamSource
+
+            return RpicamSource(request)
         case "module" if os.environ.get("ZLFEED_TEST_SOURCES") == "1":
             module, _, factory = spec.target.partition(":")
             made: Source = getattr(importlib.import_module(module), factory)(request)
@@ -136,9 +167,16 @@ def _die_with(parent: int) -> None:
         os._exit(0)
 
 
-def _exit_at_eof() -> None:
-    while os.read(0, 4096):
-        pass
+def _hear_orders(orders: queue.SimpleQueue[tuple[str, str]]) -> None:
+    """Takes in what is to be set, until the parent is gone or wants this process gone."""
+    rest = b""
+    while data := os.read(0, 4096):
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            order = json.loads(line)
+            orders.put((order["set"], order["value"]))
+    for close in _at_exit:
+        close()
     os._exit(0)
 
 

@@ -1,0 +1,184 @@
+"""CSI cameras: the real chain from a stand-in rpicam-vid, which has the real one's options, padding and errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+import pytest
+
+from tests.support import standin_rpicam
+from zlfeed.errors import CameraError
+from zlfeed.publisher.camera import CameraProcess, parse_camera
+from zlfeed.publisher.camera.csi import RpicamSource
+from zlfeed.publisher.camera.records import Request
+
+pytestmark = [
+    pytest.mark.timeout(60),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a Raspberry Pi runs Linux"),
+]
+
+
+@pytest.fixture
+def rpicam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Puts a stand-in on PATH, which does as the arguments say."""
+
+    def install(name: str = "rpicam-vid", **behaviour: Any) -> Path:
+        for variable, value in standin_rpicam.install(tmp_path / "bin", name, **behaviour).items():
+            monkeypatch.setenv(variable, value)
+        return tmp_path / "bin" / "orders.json"
+
+    return install
+
+
+@contextmanager
+def source(size: tuple[int, int] | None = None, camera: str = "csi", **controls: str) -> Iterator[RpicamSource]:
+    """The camera as its process has it, in this one."""
+    made = RpicamSource(Request(parse_camera(camera, "cam"), size, None, controls))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def frame(camera: CameraProcess, into: npt.NDArray[np.uint8]) -> float:
+    """The next picture; how old it was in ms."""
+    info = camera.next_frame(into, 5.0)
+    assert info is not None
+    assert abs(info.captured_us - time.time() * 1e6) < 5e5, "both clocks tell the same"
+    return (time.monotonic_ns() - info.captured_ns) / 1e6
+
+
+@pytest.mark.parametrize(("size", "align"), [((640, 480), 64), ((1000, 562), 64), ((800, 600), 128)])
+def test_pictures_come_without_their_padding(rpicam: Any, size: tuple[int, int], align: int) -> None:
+    rpicam(align=align)
+    width, height = size
+    with source(size) as camera:
+        assert (camera.opened.width, camera.opened.height, camera.opened.fps) == (width, height, 30.0)
+        assert camera.opened.description == f"imx708 (csi:0) {width}x{height} YUV420 at 30 fps"
+        raw = np.empty((height * 3 // 2, width), np.uint8)
+        for _ in range(3):
+            camera.read(raw)
+    upper = raw[: height * 3 // 4].astype(int)
+    rows, columns = np.indices(upper.shape)
+    edge = rows * width // height
+    bright, dark = round(230 * 219 / 255 + 16), round(60 * 219 / 255 + 16)
+    assert np.abs(upper - np.where(columns < edge, bright, dark)).max() <= 1, "limited range, and a straight edge"
+    chroma = raw[height:].reshape(2, -1).astype(int)
+    assert np.abs(chroma[0] - (128 - 28 * 224 / 255)).max() <= 1
+    assert np.abs(chroma[1] - (128 + 32 * 224 / 255)).max() <= 1
+
+
+def test_a_picture_is_as_old_as_its_sensor_says(rpicam: Any) -> None:
+    rpicam(age_ms=300)
+    camera = CameraProcess.start(parse_camera("csi", "cam"), size=None, fps=None, timeout_s=15)
+    try:
+        raw = np.empty((720, 640), np.uint8)
+        ages = sorted(frame(camera, raw) for _ in range(8))
+    finally:
+        camera.stop()
+    assert 300 <= ages[0] < 700
+    assert psutil.Process().children(recursive=True) == [], "rpicam-vid ends with its camera"
+
+
+@pytest.mark.parametrize("unknown", [[], ["--metadata", "--metadata-format", "--verbose"]])
+def test_options_that_an_old_program_has_not_are_left_out(rpicam: Any, tmp_path: Path, unknown: list[str]) -> None:
+    log = tmp_path / "log"
+    rpicam("libcamera-vid", log=str(log), unknown=unknown)
+    wishes = {"brightness": "-0.2", "exposure": "8000", "awb": "daylight", "gain": "default"}
+    with source((640, 480), "csi:0", **wishes) as camera:
+        values = {control.name: control.value for control in camera.opened.controls}
+    calls = [json.loads(line) for line in log.read_text().splitlines()]
+    assert len(calls) == 1 + len(unknown)
+    last = " ".join(calls[-1])
+    assert not any(option in last.split() for option in unknown)
+    for option in ("--camera 0", "--timeout 0", "--codec yuv420", "--brightness -0.2", "--shutter 8000"):
+        assert option in last
+    assert "--gain" not in last
+    assert (values["brightness"], values["exposure"], values["awb"]) == ("-0.2", "8000", "daylight")
+
+
+def test_the_size_that_it_gives_counts(rpicam: Any) -> None:
+    rpicam(only=(640, 360))
+    with source((642, 362)) as camera:
+        pass
+    assert (camera.opened.width, camera.opened.height) == (640, 360)
+    assert camera.opened.description.endswith("640x360 YUV420 at 30 fps, the nearest to 642x362")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "camera", "sentence"),
+    [
+        ({"cameras": 0}, "csi", "there is no CSI camera: .*ribbon cable"),
+        ({}, "csi:1", "there is no camera csi:1: zlfeed cameras lists"),
+        ({"fail": "busy"}, "csi", "the camera csi:0 is in use by another program"),
+        ({"unknown": ["--codec"]}, "csi", "rpicam-vid ended with code 255: unrecognised option '--codec'"),
+    ],
+)
+def test_why_it_does_not_open(rpicam: Any, behaviour: dict[str, Any], camera: str, sentence: str) -> None:
+    rpicam(**behaviour)
+    with pytest.raises(CameraError, match=sentence), source(camera=camera):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [("crash", "gives no picture: rpicam-vid was killed by SIGSEGV"), ("timeout", "has stopped answering")],
+)
+def test_how_it_ends(rpicam: Any, how: str, sentence: str) -> None:
+    rpicam(fail=how, frames=3)
+    raw = np.empty((720, 640), np.uint8)
+    with source() as camera:
+        for _ in range(3):
+            camera.read(raw)
+        with pytest.raises(CameraError, match=sentence):
+            camera.read(raw)
+
+
+def test_without_the_program_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CameraError, match="sudo apt install rpicam-apps-lite"), source():
+        pass
+
+
+def listing(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """`zlfeed cameras`."""
+    words = [sys.executable, "-m", "zlfeed", "cameras", *arguments]
+    return subprocess.run(
+        words, check=False, capture_output=True, text=True, timeout=40, env={**os.environ, **(env or {})}
+    )
+
+
+def test_they_are_listed(rpicam: Any) -> None:
+    rpicam(cameras=2)
+    done = listing("--json")
+    assert done.returncode == 0, done.stderr
+    cameras = [json.loads(line) for line in done.stdout.splitlines()]
+    csi = [camera for camera in cameras if camera["kind"] == "csi"]
+    assert [camera["source"] for camera in csi] == ["csi:0", "csi:1"]
+    assert csi[0]["modes"][0] == {"width": 4608, "height": 2592, "format": "SRGGB10_CSI2P", "fps": [14.35]}
+    assert {"brightness", "exposure", "autofocus"} <= {control["name"] for control in csi[0]["controls"]}
+    shown = listing(COLUMNS="120").stdout
+    assert re.search(r"camera +csi:1 +imx708", shown)
+    assert re.search(r"modes +SRGGB10_CSI2P 4608x2592 at 14.35 fps, 2304x1296 at 56.03 fps", shown)
+    assert re.search(r"control +brightness 0 \(-1 to 1, default 0\)", shown)
+
+
+def test_none_at_all_is_said_with_a_cure(rpicam: Any) -> None:
+    rpicam(cameras=0)
+    done = listing()
+    if Path("/dev/video0").exists():
+        pytest.skip("this machine has a camera")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "there is no camera here: plug one in" in done.stderr
