@@ -128,6 +128,7 @@ Server = Annotated[str, AfterValidator(_server), Field(repr=False)]
 WebAddress = Annotated[str, AfterValidator(_web_address), Field(repr=False)]
 """A URL may hold a password: never shown as it is."""
 AlertLimit = Annotated[Annotated[float, Field(gt=0, le=100_000)] | None, BeforeValidator(_or_off)]
+Secret = Annotated[str | None, Field(repr=False)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 """0 lets the system choose; the port in use is in every URL that is shown."""
 
@@ -167,8 +168,11 @@ class Settings(BaseSettings):
     """WebRTC and HLS on every address although the token then goes over plain HTTP."""
     allow: Annotated[Listed, AfterValidator(_allowed)] = Field(default=[])
     """Addresses and networks that may come at all; none: everyone. This machine always may."""
-    token: str | None = Field(default=None, repr=False)
+    token: Secret = None
     token_file: Path | None = None
+    readonly_token: Secret = None
+    """Lets its bearer look and report, not set anything."""
+    readonly_token_file: Path | None = None
     no_auth: bool = False
     wait_camera: bool = False
     no_timecode: bool = False
@@ -231,6 +235,9 @@ def load(**flags: Any) -> Settings:
         raise UsageError("\n".join(_sentences(error.errors(), given))) from None
     except (SettingsError, ValueError) as error:
         raise UsageError(f"the configuration cannot be read: {error}") from None
+    for secret in ("token", "readonly_token"):
+        if secret in given and f"{secret}_file" not in given:
+            setattr(settings, f"{secret}_file", None)  # the flag goes before a file that is named elsewhere
     if viewer := sources.viewer_address():
         try:
             settings.allow = _allowed([*settings.allow, viewer])

@@ -14,7 +14,7 @@ from zlfeed.config_sources import config_file
 from zlfeed.errors import ExitCode
 from zlfeed.logs import scrub
 
-_SECRET = ("token", "alert_command", "alert_webhook")
+_SECRET = ("token", "readonly_token", "alert_command", "alert_webhook")
 _UNSET = "–"
 
 

@@ -6,7 +6,11 @@ import logging
 import re
 import sys
 import time
+import traceback
+from collections.abc import Mapping
+from types import TracebackType
 from typing import Any, TextIO, cast
+from urllib.parse import quote
 
 import structlog
 
@@ -14,6 +18,13 @@ from zlfeed import terminal
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
+_AUTHORIZATION = re.compile(r"(?i)\b(Basic|Bearer) [A-Za-z0-9+/=_~.-]{8,}")
+HIDDEN = "***"
+_SECRETS: dict[str, None] = {}
+_SHORTEST = 8
+"""As short as a token may be; anything shorter would make holes in innocent words."""
+_MOST = 64
+"""Tokens are changed by hand."""
 
 
 class _Stderr:
@@ -37,13 +48,51 @@ class _Stderr:
 _stderr = _Stderr()
 
 
+def conceal(secret: str) -> None:
+    """From now on `secret` stands in no log line, error sentence or traceback of this process."""
+    forms = (secret, quote(secret, safe=""))
+    _SECRETS.update(dict.fromkeys(form for form in forms if len(form) >= _SHORTEST))
+    while len(_SECRETS) > _MOST:
+        del _SECRETS[next(iter(_SECRETS))]
+
+
 def scrub(text: str) -> str:
-    """Takes user names and passwords out of the URLs in `text`."""
-    return _CREDENTIALS.sub("***@", text)
+    """Takes user names and passwords out of the URLs in `text`, and whatever is to be concealed."""
+    text = _CREDENTIALS.sub("***@", text)
+    text = _AUTHORIZATION.sub(r"\1 ***", text)
+    for secret in _SECRETS:
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
+def scrubbed(value: Any) -> Any:
+    """The same without secrets, whatever it is made of; what has none in it stays as it is."""
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, Mapping):
+        return {scrubbed(key): scrubbed(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [scrubbed(item) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    words = repr(value)
+    return value if scrub(words) == words else scrub(words)
 
 
 def _scrub_values(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    return {key: scrub(value) if isinstance(value, str) else value for key, value in event.items()}
+    return {key: scrubbed(value) for key, value in event.items()}
+
+
+def _scrubbing_hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Prints a traceback that nobody caught, without secrets."""
+    _stderr.write(scrub("".join(traceback.format_exception(kind, error, trace))))
+
+
+class ScrubbingFormatter(logging.Formatter):
+    """What others log by the standard library, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return scrub(super().format(record))
 
 
 class _Words:
@@ -104,7 +153,10 @@ def setup(log_format: str = "auto", level: str = "info") -> None:
         cache_logger_on_first_use=False,
     )
     # websockets and asyncio speak through the standard library; what they say below an error is not for people.
-    logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(ScrubbingFormatter("%(name)s: %(message)s"))
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])
+    sys.excepthook = _scrubbing_hook
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
 
 

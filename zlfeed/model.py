@@ -9,8 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 PROTOCOL_VERSION = 1
+
+Role = Literal["control", "view"]
+"""What a status client may do: everything, or look only."""
+CONTROL: Role = "control"
+VIEW: Role = "view"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +178,8 @@ class Welcome:
     events: Sequence[Event] = ()
     time_us: int = 0
     uptime_s: float | None = None
+    role: str = ""
+    """What the client may do: control, or view; empty when the publisher is older than roles."""
 
 
 @dataclass(frozen=True, slots=True)

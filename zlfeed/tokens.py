@@ -1,4 +1,7 @@
-"""The token that lets a viewer in: given by file, environment or flag, else made once and kept in the state folder."""
+"""The tokens that let people in: given by file, environment or flag, else made once and kept in the state folder.
+
+The main token lets its bearer look and control. The read-only one only looks; there is none until someone makes one.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 
 import platformdirs
 
+from zlfeed import logs
 from zlfeed.config import Settings
 from zlfeed.errors import UsageError
 from zlfeed.net import is_own
@@ -35,12 +39,21 @@ def state_file() -> Path:
     return platformdirs.user_state_path("zlfeed") / "token"
 
 
+def readonly_file() -> Path:
+    """Where this user's own read-only token is kept, if there is one."""
+    return state_file().with_name("token-readonly")
+
+
 def given(settings: Settings) -> Token | None:
     """The token that --token-file, --token or the environment names. Raises UsageError."""
-    if settings.token_file is not None:
-        return Token(_read(settings.token_file), True, settings.token_file)
-    if settings.token is not None:
-        return Token(_checked(settings.token, "--token"), True)
+    return _given(settings.token_file, settings.token, "--token")
+
+
+def _given(file: Path | None, value: str | None, option: str) -> Token | None:
+    if file is not None:
+        return Token(_read(file), True, file)
+    if value is not None:
+        return Token(_checked(value, option), True)
     return None
 
 
@@ -73,9 +86,18 @@ def for_publisher(settings: Settings) -> Token | None:
         ) from None
 
 
-def renew() -> Token:
+def readonly_for_publisher(settings: Settings) -> Token | None:
+    """The read-only token: as given, else the one in the state folder; None when there is none. Raises UsageError."""
+    token = _given(settings.readonly_token_file, settings.readonly_token, "--readonly-token")
+    path = readonly_file()
+    if token is not None or not path.exists():
+        return token
+    return Token(_read(path), False, path)
+
+
+def renew(*, readonly: bool = False) -> Token:
     """Makes a new token in place of the old one. Raises UsageError."""
-    path = state_file()
+    path = readonly_file() if readonly else state_file()
     try:
         return _create(path, replace=True)
     except OSError as error:
@@ -113,4 +135,5 @@ def _read(path: Path) -> str:
 def _checked(token: str, where: str) -> str:
     if not 8 <= len(token) <= 256 or not all(0x21 <= ord(c) <= 0x7E and c not in '"\\:/@?#%' for c in token):
         raise UsageError(f'{where}: a token is 8 to 256 letters, digits and signs, without spaces and " \\ : / @ ? # %')
+    logs.conceal(token)
     return token

@@ -18,6 +18,7 @@ from zlfeed.model import (
     ClientMessage,
     ControlResult,
     Hello,
+    Role,
     ServerMessage,
     SetControl,
     Thumbnail,
@@ -40,6 +41,7 @@ class Source:
 
     cameras: list[CameraStatus] = field(default_factory=lambda: [CameraStatus("front", 1, state="live")])
     token: str = ""
+    readonly_token: str = ""
     broken: set[str] = field(default_factory=set)
     asked: int = 0
     reports: list[tuple[ViewerReport, str]] = field(default_factory=list)
@@ -79,9 +81,11 @@ class Source:
         self._perhaps_break("viewer_report")
         self.reports.append((report, remote_host))
 
-    def token_ok(self, hello: Hello, remote_host: str) -> bool:
-        self._perhaps_break("token_ok")
-        return hello.token == self.token
+    def role(self, hello: Hello, remote_host: str) -> Role | None:
+        self._perhaps_break("role")
+        if self.readonly_token and hello.token == self.readonly_token:
+            return "view"
+        return "control" if hello.token == self.token else None
 
 
 @contextlib.asynccontextmanager

@@ -93,7 +93,7 @@ def test_a_challenge_is_answered_with_the_token(scheme: str) -> None:
             return response("200 OK", SDP)
         if given and given[1] == "Basic dmlld2VyOnRva2VuLTEyMzQ=":
             return response("200 OK", SDP)
-        challenge = credentials.challenge("n1") if scheme == "Digest" else 'Basic realm="x"'
+        challenge = credentials.challenge("n1")[0] if scheme == "Digest" else 'Basic realm="x"'
         return response("401 Unauthorized", b"", f"WWW-Authenticate: {challenge}")
 
     with serving(answer) as port:

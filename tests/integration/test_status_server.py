@@ -10,9 +10,10 @@ from dataclasses import replace
 import psutil
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.integration.status_kit import LIMIT_S, Source, client, publisher, until
+from zlfeed import gate
 from zlfeed.errors import PortError
 from zlfeed.model import (
     CameraStatus,
@@ -99,8 +100,62 @@ async def test_a_wrong_token_is_told(token: str, words: str) -> None:
 
 
 async def test_nobody_comes_in_when_the_token_cannot_be_checked() -> None:
-    async with publisher(Source(broken={"token_ok"})) as server, client(server) as someone:
+    async with publisher(Source(broken={"role"})) as server, client(server) as someone:
         assert (await someone.closed())[0] == CloseCode.FAILED
+
+
+async def test_who_may_only_look_is_told_so_and_sets_nothing() -> None:
+    async with publisher(Source(token="main-token", readonly_token="look-token")) as server:
+        async with client(server, Hello(token="main-token")) as someone:
+            assert (await someone.find(Welcome)).role == "control"
+            await someone.send(SetControl("front", "bitrate", "500000", 3))
+            assert (await someone.find(ControlResult)).ok
+        async with client(server, Hello(token="look-token")) as someone:
+            assert (await someone.find(Welcome)).role == "view"
+            # A second Hello changes no role.
+            await someone.send(Hello(token="main-token"))
+            await someone.send(SetControl("front", "bitrate", "500000", 4))
+            result = await someone.find(ControlResult)
+            assert (result.ok, result.id) == (False, 4)
+            assert "may only look" in result.text
+
+
+async def test_a_token_that_is_changed_sends_away_who_came_by_it_and_nobody_else() -> None:
+    source = Source(token="main-token", readonly_token="look-token")
+    async with (
+        publisher(source) as server,
+        client(server, Hello(token="main-token")) as someone,
+        client(server, Hello(token="look-token")) as looker,
+    ):
+        await someone.find(Welcome)
+        await looker.find(Welcome)
+        source.token = "other-token"
+        await server.end_stale()
+        assert await someone.closed() == (CloseCode.BAD_TOKEN, "it has been changed")
+        await looker.find(CameraStatus)
+
+
+async def test_who_guesses_waits_for_a_turn_and_where_many_wait_the_next_is_not_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gate, "FIRST_S", 0.05)
+
+    async def outcome(server: StatusServer) -> int:
+        """0 for a welcome, else why not."""
+        async with client(server, Hello(token="main-token")) as someone:
+            try:
+                assert isinstance(await someone.next(), Welcome)
+            except ConnectionClosed:
+                return (await someone.closed())[0]
+            return 0
+
+    async with publisher(Source(token="main-token")) as server:
+        for _ in range(gate.FREE + 1):
+            async with client(server, Hello(token="guess-token")) as someone:
+                assert (await someone.closed())[0] == CloseCode.BAD_TOKEN
+        outcomes = await asyncio.gather(*(outcome(server) for _ in range(12)))
+        assert 0 < outcomes.count(0) < 12
+        assert outcomes.count(CloseCode.TRY_LATER) == 12 - outcomes.count(0)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from zlfeed.model import (
     ControlResult,
     Event,
     Hello,
+    Role,
     ServerMessage,
     SetControl,
     Thumbnail,
@@ -62,8 +63,8 @@ class Publisher:
     def viewer_report(self, report: ViewerReport, remote_host: str) -> None:
         pass
 
-    def token_ok(self, hello: Hello, remote_host: str) -> bool:
-        return not self.token or hello.token == self.token
+    def role(self, hello: Hello, remote_host: str) -> Role | None:
+        return "control" if not self.token or hello.token == self.token else None
 
 
 @contextlib.asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator
 
@@ -45,6 +46,41 @@ def test_what_a_client_says_cannot_draw_on_the_terminal(said: Said) -> None:
 def test_credentials_stay_out(said: Said) -> None:
     logs.get("zlfeed.part").warning("lost", text="rtsp://viewer:secret@host/x was lost")
     assert said() == "warning: rtsp://***@host/x was lost"
+
+
+def test_a_token_stays_out_wherever_it_stands(said: Said) -> None:
+    logs.conceal("s3cret%token")
+    log = logs.get("zlfeed.part")
+    log.warning(
+        "lost",
+        text="s3cret%token",
+        url="x?t=s3cret%25token",
+        deep={"a": ["s3cret%token", 1]},
+        error=ValueError("s3cret%token"),
+    )
+    try:
+        raise ValueError("about s3cret%token")
+    except ValueError:
+        log.exception("part_failed", n=3)
+    sys.excepthook(ValueError, ValueError("s3cret%token"), None)
+    words = said()
+    assert "s3cret" not in words
+    assert words.count("***") >= 6
+    record = logging.LogRecord("other", logging.ERROR, "f.py", 1, "went wrong with %s", ("s3cret%token",), None)
+    assert logs.ScrubbingFormatter("%(name)s: %(message)s").format(record) == "other: went wrong with ***"
+
+
+def test_what_a_header_says_to_prove_a_login_stays_out(said: Said) -> None:
+    logs.get("zlfeed.part").warning("lost", text="Authorization: Basic dmlld2VyOnNlY3JldA== was sent")
+    assert said() == "warning: Authorization: Basic *** was sent"
+
+
+def test_values_without_secrets_stay_what_they_are() -> None:
+    logs.conceal("s3cret-token")
+    values = {"n": 1, "f": 0.5, "none": None, "yes": True, "list": [1, "two"]}
+    assert logs.scrubbed(values) == values
+    logs.conceal("short")
+    assert logs.scrub("short words stay") == "short words stay"
 
 
 def test_debug_is_asked_for(said: Said) -> None:

@@ -34,8 +34,9 @@ def test_each_camera_is_a_path_that_is_pulled_over_tcp_with_our_capture_times() 
 
 
 def test_viewers_need_the_token_and_may_only_read_our_paths() -> None:
-    api, viewer = made(token="secret")["authInternalUsers"]
+    api, viewer, looker = made(tokens=["secret", "look"])["authInternalUsers"]
     assert (viewer["user"], viewer["pass"]) == ("viewer", "secret")
+    assert looker == {**viewer, "pass": "look"}
     assert viewer["permissions"] == [{"action": "read", "path": "front"}, {"action": "read", "path": "back"}]
     assert (api["user"], api["pass"]) == ("zlfeed", "ap1")
     assert api["permissions"] == [{"action": "api"}]
@@ -51,6 +52,10 @@ def test_without_a_token_everyone_may_look_and_nobody_may_publish() -> None:
 
 def test_passwords_are_asked_for_by_digest() -> None:
     assert made()["rtspAuthMethods"] == ["digest"]
+
+
+def test_pages_of_other_sites_may_not_look() -> None:
+    assert made()["hlsAllowOrigins"] == made()["webrtcAllowOrigins"] == []
 
 
 def test_the_api_is_for_this_machine() -> None:
@@ -93,7 +98,7 @@ def test_browsers_are_told_the_address_that_is_advertised() -> None:
 
 
 def test_neither_password_shows_in_the_settings_repr() -> None:
-    shown = repr(MediaMtxSettings(PORTS, SOURCES, "ap1-secret", token="viewers-secret"))
+    shown = repr(MediaMtxSettings(PORTS, SOURCES, "ap1-secret", tokens=["viewers-secret"]))
     assert "secret" not in shown
 
 

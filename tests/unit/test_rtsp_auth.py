@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import hashlib
 
 from hypothesis import given
@@ -58,15 +59,33 @@ def test_parameters_come_quoted_or_bare() -> None:
 
 
 def test_the_challenge_offers_md5_alone() -> None:
-    challenge = CREDENTIALS.challenge(NONCE)
+    (challenge,) = CREDENTIALS.challenge(NONCE)
     assert challenge.startswith("Digest ")
     assert parameters(challenge.partition(" ")[2]) == {"realm": "zlfeed", "nonce": NONCE}
 
 
-def test_the_password_of_a_status_client_is_compared_whole() -> None:
-    assert CREDENTIALS.matches("a-secret-token")
-    assert not CREDENTIALS.matches("a-secret-toke")
-    assert not CREDENTIALS.matches("ä-secret-token")
+def basic(text: str) -> str:
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+def test_over_tls_basic_is_offered_and_taken_and_without_it_is_not() -> None:
+    assert [challenge.split()[0] for challenge in CREDENTIALS.challenge(NONCE, secure=True)] == ["Digest", "Basic"]
+    assert CREDENTIALS.accepts(basic("viewer:a-secret-token"), "PLAY", NONCE, secure=True)
+    assert not CREDENTIALS.accepts(basic("viewer:a-secret-token"), "PLAY", NONCE)
+    for text in ("viewer:a-secret-toke", "viewer:", "other:a-secret-token", "a-secret-token", "viewer:ä-secret-token"):
+        assert not CREDENTIALS.accepts(basic(text), "PLAY", NONCE, secure=True)
+    for header in ("Basic", "Basic ", "Basic %%%", "Basic é"):
+        assert not CREDENTIALS.accepts(header, "PLAY", NONCE, secure=True)
+
+
+def test_any_of_several_passwords_will_do_and_it_is_known_which() -> None:
+    both = Credentials("main-token", others=("look-token",))
+    answer = digest("viewer", "look-token", "zlfeed", NONCE, "PLAY", "*")
+    header = f'Digest username="viewer", nonce="{NONCE}", uri="*", response="{answer}"'
+    assert both.shown(header, "PLAY", NONCE) == "look-token"
+    assert both.shown(basic("viewer:main-token"), "PLAY", NONCE, secure=True) == "main-token"
+    assert both.shown(basic("viewer:other-token"), "PLAY", NONCE, secure=True) is None
+    assert "token" not in repr(both)
 
 
 @given(st.text(max_size=80), st.text(max_size=80))

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import base64
 import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -10,7 +12,21 @@ from hypothesis import strategies as st
 
 from zlfeed.rtsp.auth import Credentials, digest, parameters
 from zlfeed.rtsp.codecs import CODECS
-from zlfeed.rtsp.connection import METHODS, Action, Close, Connection, End, OpenPorts, Pause, Play, Refused, Rtcp, Send
+from zlfeed.rtsp.connection import (
+    METHODS,
+    Action,
+    Close,
+    Connection,
+    End,
+    Judge,
+    OpenPorts,
+    Pause,
+    Play,
+    Refused,
+    Rtcp,
+    Send,
+    Wait,
+)
 from zlfeed.rtsp.messages import Headers, Parser, Request, Response
 from zlfeed.rtsp.rtp import interleave
 from zlfeed.rtsp.session import SessionTable
@@ -38,10 +54,18 @@ class Client:
         credentials: Credentials | None = None,
         sessions: SessionTable | None = None,
         open_ports: OpenPorts = lambda _session: (6000, 6001),
+        judge: Judge | None = None,
+        secure: bool = False,
     ) -> None:
         found = {stream.name: stream for stream in streams or (live_stream(),)}
         self.connection = Connection(
-            local_host="10.0.0.1", find=found.get, credentials=credentials, sessions=sessions, open_ports=open_ports
+            local_host="10.0.0.1",
+            find=found.get,
+            credentials=credentials,
+            sessions=sessions,
+            open_ports=open_ports,
+            judge=judge,
+            secure=secure,
         )
         self.actions: list[Action] = []
         self._cseq = itertools.count(1)
@@ -370,6 +394,66 @@ def test_a_challenge_of_one_connection_opens_no_other() -> None:
     challenge = Client(credentials=SECRET).ask("DESCRIBE")
     other = Client(credentials=SECRET)
     assert other.ask("DESCRIBE", URL, authorized(challenge, "DESCRIBE", "a-secret-token")).status == 401
+
+
+@dataclass
+class Turns:
+    """A Judge that gives one turn after another."""
+
+    waits: list[float | None]
+    failures: int = 0
+
+    def admit(self) -> float | None:
+        return self.waits.pop(0)
+
+    def failed(self) -> None:
+        self.failures += 1
+
+
+def test_a_password_waits_for_its_turn_and_so_does_what_comes_behind_it() -> None:
+    turns = Turns([2.5])
+    client = Client(credentials=SECRET, judge=turns)
+    challenge = client.ask("DESCRIBE")
+    right = authorized(challenge, "DESCRIBE", "a-secret-token")
+    client.send(Request("DESCRIBE", URL, Headers({"CSeq": "8", **right})).encode())
+    client.send(Request("OPTIONS", URL, Headers({"CSeq": "9"})).encode())
+    assert client.actions == [Wait(2.5)]
+    answers = [action for action in client.connection.go_on() if isinstance(action, Send)]
+    assert [b"200 OK" in answer.data for answer in answers] == [True, True]
+    # Who is in stays in: no other password of this connection is a guess.
+    assert client.ask("DESCRIBE", URL, right).status == 200
+    assert turns.waits == []
+    assert turns.failures == 0
+
+
+def test_wrong_passwords_are_counted_and_requests_without_one_are_not() -> None:
+    turns = Turns([0.0, 0.0])
+    client = Client(credentials=SECRET, judge=turns)
+    challenge = client.ask("DESCRIBE")
+    for _ in range(2):
+        client.ask("DESCRIBE", URL, authorized(challenge, "DESCRIBE", "wrong-token"))
+        client.ask("DESCRIBE")
+    assert turns.failures == 2
+
+
+def test_where_too_many_wait_already_the_password_is_not_looked_at() -> None:
+    client = Client(credentials=SECRET, judge=Turns([None]))
+    challenge = client.ask("DESCRIBE")
+    answer = client.ask("DESCRIBE", URL, authorized(challenge, "DESCRIBE", "a-secret-token"))
+    assert (answer.status, answer.headers["retry-after"]) == (503, "10")
+    assert client.done() == [Close]
+
+
+def test_over_tls_basic_will_do_and_nothing_goes_beside_it() -> None:
+    client = Client(credentials=SECRET, secure=True)
+    assert client.ask("DESCRIBE").headers["www-authenticate"].count("realm=") == 2
+    basic = {"Authorization": "Basic " + base64.b64encode(b"viewer:a-secret-token").decode()}
+    assert client.ask("DESCRIBE", URL, basic).status == 200
+    udp = {"Transport": "RTP/AVP;unicast;client_port=5000-5001"}
+    assert client.ask("SETUP", URL, {**udp, **basic}).status == 461
+    assert client.ask("SETUP", URL, {**TCP, **basic}).status == 200
+    assert client.connection.own is not None
+    assert client.connection.own.password == "a-secret-token"
 
 
 # ------------------------------------------------------------ whatever comes

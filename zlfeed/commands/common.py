@@ -72,13 +72,35 @@ Token = Annotated[
 ]
 
 
+ReadonlyTokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--readonly-token-file",
+        metavar="FILE",
+        help="A file that holds a second token, whose bearer may look and not set anything.",
+        rich_help_panel=ACCESS,
+    ),
+]
+ReadonlyToken = Annotated[
+    str | None,
+    typer.Option(
+        "--readonly-token",
+        metavar="TOKEN",
+        help="That token itself; others on this machine can see it in the process list.",
+        rich_help_panel=ACCESS,
+    ),
+]
+
+
 def end(command: Callable[[], int]) -> None:
     """Runs a command to its exit code; our own errors become one line on stderr."""
+    from zlfeed.logs import scrub
+
     try:
         code = command()
     except ZlfeedError as error:
         for line in str(error).splitlines():
-            typer.echo(f"zlfeed: {line}", err=True)
+            typer.echo(f"zlfeed: {scrub(line)}", err=True)
         code = error.exit_code
     except KeyboardInterrupt:
         code = ExitCode.SIGINT
@@ -105,8 +127,10 @@ def load_settings(config_file: Path | None = None, **flags: Any) -> Any:
             "password_visible", meaning="others on this machine can see --server in the process list; "
             "ZLFEED_SERVER or zlfeed.toml are safer"
         )  # fmt: skip
-    if flags.get("token"):
-        logs.get(__name__).warning(
-            "token_visible", meaning="others on this machine can see --token in the process list; --token-file is safer"
-        )
+    for option in ("--token", "--readonly-token"):
+        if flags.get(option[2:].replace("-", "_")):
+            logs.get(__name__).warning(
+                "token_visible",
+                meaning=f"others on this machine can see {option} in the process list; {option}-file is safer",
+            )
     return settings

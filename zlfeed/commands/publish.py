@@ -18,6 +18,8 @@ from zlfeed.commands.common import (
     Duration,
     Json,
     LogFormat,
+    ReadonlyToken,
+    ReadonlyTokenFile,
     Token,
     TokenFile,
     end,
@@ -109,6 +111,8 @@ def publish(
     ] = None,
     token_file: TokenFile = None,
     token: Token = None,
+    readonly_token_file: ReadonlyTokenFile = None,
+    readonly_token: ReadonlyToken = None,
     no_auth: Annotated[
         bool | None, typer.Option("--no-auth", help="Let everyone in who can reach the port.", rich_help_panel=ACCESS)
     ] = None,
@@ -193,14 +197,15 @@ def publish(
     """Publish cameras: camera → FFmpeg → RTSP relay, with a status server beside."""
 
     def run() -> int:
-        if no_auth and (token or token_file):
+        if no_auth and (token or token_file or readonly_token or readonly_token_file):
             raise UsageError("--no-auth asks nobody for a token, so there is none to name: leave one of the two away")
         settings = load_settings(
             config_file,
             camera=camera or None, size=size, fps=fps, bitrate=bitrate, gop=gop, codec=codec, encoder=encoder,
             server=server, mediamtx_path=mediamtx_path, ffmpeg_path=ffmpeg_path, host=host, advertise=advertise,
             rtsp_port=rtsp_port, websocket_port=websocket_port, hls_port=hls_port, webrtc_port=webrtc_port,
-            stream_name=stream_name, token_file=token_file, token=token, no_auth=no_auth, allow=allow or None,
+            stream_name=stream_name, token_file=token_file, token=token, no_auth=no_auth,
+            readonly_token_file=readonly_token_file, readonly_token=readonly_token, allow=allow or None,
             web_plain=web_plain, wait_camera=wait_camera, no_timecode=no_timecode, no_overlay=no_overlay,
             no_closed_frames=no_closed_frames, reset_controls=reset_controls,
             alert_command=alert_command, alert_webhook=alert_webhook,

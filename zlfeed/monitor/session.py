@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from zlfeed.model import VIEW
 from zlfeed.monitor.health import Thresholds
 from zlfeed.monitor.lines import UNICODE, Glyphs
 from zlfeed.monitor.snapshot import CameraView, Snapshot
@@ -36,6 +37,15 @@ class Session:
     limits: Thresholds = field(default_factory=Thresholds)
     glyphs: Glyphs = UNICODE
     palette: Palette = field(default_factory=lambda: Palette(DARK.to_color_system().generate()))
+
+    @property
+    def read_only(self) -> str:
+        """Why nothing can be set at the camera that is looked at; empty where something can."""
+        if self.readonly:
+            return "read only: the monitor was started with --readonly"
+        if self.camera is not None and self.camera.host.role == VIEW:
+            return "read only: the token may look, and not set anything"
+        return ""
 
     @property
     def camera(self) -> CameraView | None:

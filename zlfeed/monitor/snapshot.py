@@ -50,6 +50,8 @@ class HostView:
     key: str
     name: str
     version: str = ""
+    role: str = ""
+    """What we may do there: control, view; empty when it does not say."""
     link: LinkView = field(default_factory=LinkView)
     age_s: float | None = None
 

@@ -113,7 +113,7 @@ class HostState:
     def __init__(self, url: str) -> None:
         self.url = url
         self.name = url.split("//", 1)[-1].rstrip("/")
-        self.version = ""
+        self.version = self.role = ""
         self.cameras: dict[str, CameraState] = {}
         self.heard_at_s: float | None = None
         self._link: LinkState | None = None
@@ -135,6 +135,7 @@ class HostState:
             key=self.url,
             name=self.name,
             version=self.version,
+            role=self.role,
             link=LinkView(
                 connected=connected,
                 ever=self._ever,
@@ -175,6 +176,7 @@ class HostState:
     def on_welcome(self, welcome: Welcome, now_s: float) -> None:
         """Takes the publisher's name, cameras and history. Cameras it no longer has are forgotten."""
         self.name, self.version = welcome.publisher or self.name, welcome.version
+        self.role = welcome.role
         named = [info.camera for info in welcome.cameras]
         self.cameras = {name: state for name, state in self.cameras.items() if name in named}
         for info in welcome.cameras:

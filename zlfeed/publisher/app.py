@@ -21,14 +21,16 @@ from zlfeed.model import (
     ControlResult,
     Event,
     Hello,
+    Role,
     ServerMessage,
     SetControl,
     Thumbnail,
     ViewerReport,
     Welcome,
 )
-from zlfeed.net import Allowed, is_loopback, plain_host
+from zlfeed.net import Allowed, plain_host
 from zlfeed.publisher import target, urls
+from zlfeed.publisher.access import Access
 from zlfeed.publisher.alert_actions import Alerting
 from zlfeed.publisher.alerts import Limits, Refusals
 from zlfeed.publisher.camera import CameraSpec, parse_camera
@@ -45,12 +47,10 @@ from zlfeed.publisher.report import JsonReport, Report, TextReport
 from zlfeed.publisher.status_server import StatusServer
 from zlfeed.publisher.viewers import ViewerReports
 from zlfeed.publisher.wishes import restored, to_keep
-from zlfeed.rtsp.auth import Credentials
 from zlfeed.rtsp.server import Relay
 from zlfeed.rtsp.stream import LiveStream
 from zlfeed.signals import Shutdown
 from zlfeed.supervise import kept_running, own_error
-from zlfeed.tokens import Token, for_publisher
 
 log = logs.get(__name__)
 
@@ -77,22 +77,24 @@ def camera_specs(settings: Settings) -> list[CameraSpec]:
 class Publisher:
     """The running publisher; also what the status server asks (its StatusSource)."""
 
-    def __init__(self, settings: Settings, token: Token | None, report: Report) -> None:
+    def __init__(self, settings: Settings, access: Access, report: Report) -> None:
         self._settings = settings
-        self._token = token
+        self._access = access
         self._report = report
         self._started = time.monotonic()
-        self._hosts = urls.listen_hosts(settings.host, authenticated=token is not None)
+        self._hosts = urls.listen_hosts(settings.host, authenticated=access.main is not None)
         allowed = Allowed(settings.allow)
         self._relay = Relay(
-            credentials_for=self._credentials_for,
+            credentials_for=access.credentials_for,
+            gate=access.gate,
             allowed=allowed,
             on_refused=self._turned_away,
             on_change=self._changed,
         )
         self._status = StatusServer(
-            self, self._hosts, settings.websocket_port, allowed=allowed, on_refused=self._turned_away
-        )
+            self, self._hosts, settings.websocket_port,
+            allowed=allowed, on_refused=self._turned_away, gate=access.gate,
+        )  # fmt: skip
         self._refusals = Refusals()
         self._alerting = Alerting(
             Limits(settings.alert_latency, settings.alert_fps, settings.alert_temperature),
@@ -154,7 +156,7 @@ class Publisher:
             webrtc_port=s.webrtc_port,
             hls_port=s.hls_port,
             program=program,
-            token=self._token.value if self._token else None,
+            tokens=lambda: self._access.words,
             advertise=s.advertise,
             web_plain=s.web_plain,
             allow=s.allow,
@@ -255,6 +257,7 @@ class Publisher:
     # ------------------------------------------------------------ what the parts tell
 
     def _event(self, level: str, code: str, text: str, camera: str = "") -> None:
+        text = logs.scrub(text)  # it is told to clients, and posted to webhooks
         event = Event(time.time_ns() // 1000, level, code, text, camera)
         getattr(log, level)(code, text=text, camera=camera)
         self._status.event(event)
@@ -276,12 +279,6 @@ class Publisher:
     def _look_at_controls(self) -> None:
         for panel in self._panels.values():
             panel.look()
-
-    def _credentials_for(self, host: str) -> Credentials | None:
-        """What a client at `host` must show: nothing on this machine, unless the user named a token."""
-        if self._token is None or (is_loopback(host) and not self._token.explicit):
-            return None
-        return Credentials(self._token.value)
 
     def _urls(self, camera: str, host: str) -> dict[str, str]:
         found = self._front.urls(host, camera)
@@ -366,20 +363,31 @@ class Publisher:
         camera = report.camera or self._pipelines[0].name
         self._reports.add(replace(report, camera=camera), remote_host, time.monotonic())
 
-    def token_ok(self, hello: Hello, remote_host: str) -> bool:
-        """Whether a status client may stay."""
-        wanted = self._credentials_for(remote_host)
-        return wanted is None or wanted.matches(hello.token)
+    def role(self, hello: Hello, remote_host: str) -> Role | None:
+        """What a status client may do."""
+        return self._access.role(hello.token, remote_host)
+
+    async def take_tokens(self) -> list[str]:
+        """Reads the tokens again, as `token new` or their files have them; which have changed. Raises UsageError.
+
+        Who came in by a token that is none any more is sent away; MediaMTX, which does not forget, is started anew.
+        """
+        changed = self._access.take(self._settings)
+        if changed:
+            self._relay.end_stale(self._access.words)
+            await self._status.end_stale()
+            self._front.renew()
+        return changed
 
 
 async def serve(settings: Settings, *, as_json: bool) -> int:
     """Publishes until a signal or --duration; the exit code."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     asyncio.get_running_loop().set_exception_handler(_loop_errors())
-    token = for_publisher(settings)
-    report = JsonReport() if as_json else TextReport(token)
+    access = Access.of(settings)
+    report = JsonReport() if as_json else TextReport(access.main)
     shutdown = Shutdown()
-    publisher = Publisher(settings, token, report)
+    publisher = Publisher(settings, access, report)
     with shutdown.installed():
         running = asyncio.create_task(publisher.run(shutdown))
         try:

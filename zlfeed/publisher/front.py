@@ -45,7 +45,8 @@ class DoorSettings:
     webrtc_port: int
     hls_port: int
     program: Program | None = None
-    token: str | None = None
+    tokens: Callable[[], Sequence[str]] = tuple
+    """Those in force, any of which will do; none: everyone may look."""
     advertise: str | None = None
     web_plain: bool = False
     allow: Sequence[str] = ()
@@ -134,6 +135,11 @@ class FrontDoor:
         """Has the public port given back to MediaMTX now, instead of after a minute of trial."""
         self._return_asked.set()
 
+    def renew(self) -> None:
+        """Has MediaMTX started anew, with the tokens as they are now; its viewers must come again."""
+        if self.mediamtx is not None:
+            self.mediamtx.ask_renewal()
+
     # ------------------------------------------------------------ life
 
     def bind(self) -> None:
@@ -169,7 +175,7 @@ class FrontDoor:
             return None
 
     def _web_is_public(self) -> bool:
-        return self._settings.token is None or self._settings.web_plain
+        return not self._settings.tokens() or self._settings.web_plain
 
     def _web_hosts(self) -> Sequence[str]:
         return self._settings.hosts if self._web_is_public() else LOOPBACK
@@ -195,7 +201,7 @@ class FrontDoor:
             host=_bind_address(s.hosts),
             web_host_bind=_bind_address(self._web_hosts()),
             web_host=s.advertise,
-            token=s.token,
+            tokens=s.tokens(),
             allow=[*s.allow, "127.0.0.1", "::1"] if s.allow else (),
         )
 

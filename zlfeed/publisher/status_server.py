@@ -23,8 +23,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from zlfeed import logs
+from zlfeed.gate import Gate
 from zlfeed.model import ControlResult, Event
-from zlfeed.net import bind_tcp, plain_host
+from zlfeed.net import bind_tcp, is_loopback, plain_host
 from zlfeed.publisher.hub import Hub
 from zlfeed.publisher.status_session import (
     CLOSE_TIME_S,
@@ -44,6 +45,7 @@ __all__ = ["StatusServer", "StatusSource"]
 log = logs.get(__name__)
 
 MAX_CLIENTS = 64
+MAX_CLIENTS_PER_HOST = 16
 MAX_MESSAGE_BYTES = 64 * 2**10
 KEEPALIVE_S = 20.0
 INTERVAL_S = 1.0
@@ -68,6 +70,7 @@ class StatusServer:
         *,
         allowed: Callable[[str], bool] = lambda _host: True,
         on_refused: Callable[[str, str], None] = lambda _host, _reason: None,
+        gate: Gate | None = None,
         wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self.port = port
@@ -78,7 +81,8 @@ class StatusServer:
         self._allowed = allowed
         self._on_refused = on_refused
         self._wall_us = wall_us
-        self._admitted = 0
+        self._gate = gate or Gate()
+        self._sessions: dict[Session, ServerConnection] = {}
         self._touched = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._servers: list[Server] = []
@@ -182,13 +186,30 @@ class StatusServer:
         self._connections.add(connection)
         return connection
 
+    def _no_room(self, host: str) -> Refusal | None:
+        """Why there is no place for a client from there; this machine has all the places there are."""
+        if len(self._sessions) >= MAX_CLIENTS:
+            return Refusal(CloseCode.TRY_LATER, f"{MAX_CLIENTS} clients are here: try again later")
+        own = sum(1 for other in self._sessions if other.host == host)
+        if own >= MAX_CLIENTS_PER_HOST and not is_loopback(host):
+            return Refusal(CloseCode.TRY_LATER, f"{own} clients of this address are here: try again later")
+        return None
+
+    async def end_stale(self) -> None:
+        """Closes those whose token would not let them in any more, or not to do the same."""
+        stale = [connection for session, connection in self._sessions.items() if session.is_stale()]
+        refusal = Refusal(CloseCode.BAD_TOKEN, "it has been changed")
+        await asyncio.gather(*(close(connection, refusal) for connection in stale))
+
     async def _handle(self, connection: ServerConnection) -> None:
         """One client, from the opened connection to its end."""
-        if self._admitted >= MAX_CLIENTS:
-            refusal: Refusal | None = Refusal(CloseCode.TRY_LATER, f"{MAX_CLIENTS} clients are here: try again later")
-        else:
-            self._admitted += 1
-            session = Session(connection, self.hub, self._source, wall_us=self._wall_us, on_change=self.touch)
+        host = plain_host((connection.remote_address or ("",))[0])
+        refusal = self._no_room(host)
+        if refusal is None:
+            session = Session(
+                connection, self.hub, self._source, wall_us=self._wall_us, on_change=self.touch, gate=self._gate
+            )
+            self._sessions[session] = connection
             try:
                 refusal = await session.run()
             except ConnectionClosed:
@@ -197,12 +218,10 @@ class StatusServer:
                 self.hub.grumble("status_session_failed", client=peer(connection), error=repr(error))
                 refusal = Refusal(CloseCode.FAILED, "the publisher failed: its log says why")
             finally:
-                self._admitted -= 1
+                del self._sessions[session]
         if refusal is not None:
             if refusal.code == CloseCode.BAD_TOKEN:
-                self._on_refused(
-                    plain_host(connection.remote_address[0]), f"its status client's token: {refusal.reason}"
-                )
+                self._on_refused(host, f"its status client's token: {refusal.reason}")
             self.hub.grumble("status_client_refused", client=peer(connection), reason=refusal.reason)
             await close(connection, refusal)
 

@@ -14,14 +14,18 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from zlfeed import __version__, logs
+from zlfeed.gate import Gate
 from zlfeed.model import (
+    CONTROL,
     PROTOCOL_VERSION,
+    VIEW,
     CameraStatus,
     ClientMessage,
     ControlResult,
     Hello,
     Ping,
     Pong,
+    Role,
     ServerMessage,
     SetControl,
     Subscribe,
@@ -43,6 +47,7 @@ WRITE_BYTES_PER_S = 16 * 2**10
 CLOSE_TIME_S = 1.0
 MAX_MESSAGES_PER_S = 200
 """More from one client is no use of the protocol: it would take the loop's time from others."""
+READ_ONLY = "this token may only look: to set something takes the publisher's main token"
 MAX_REQUESTS = 256
 """SetControls of one client under way at a time."""
 
@@ -65,8 +70,8 @@ class StatusSource(Protocol):
     def viewer_report(self, report: ViewerReport, remote_host: str) -> None:
         """Takes what a viewer measured."""
 
-    def token_ok(self, hello: Hello, remote_host: str) -> bool:
-        """Whether this client may come in."""
+    def role(self, hello: Hello, remote_host: str) -> Role | None:
+        """What this client may do; None: it may not come in."""
 
 
 def ask_statuses(source: StatusSource, hub: Hub) -> Sequence[CameraStatus]:
@@ -96,13 +101,17 @@ class Session:
         *,
         wall_us: Callable[[], int],
         on_change: Callable[[], None],
+        gate: Gate,
     ) -> None:
         self._connection = connection
+        self._gate = gate
+        self._hello_said: Hello | None = None
+        self._role: Role = VIEW
         self._hub = hub
         self._source = source
         self._wall_us = wall_us
         self._on_change = on_change
-        self._host = plain_host((connection.remote_address or ("",))[0])
+        self.host = plain_host((connection.remote_address or ("",))[0])
         self._requests: set[asyncio.Task[None]] = set()
 
     async def run(self) -> Refusal | None:
@@ -110,7 +119,8 @@ class Session:
         hello = await self._hello()
         if isinstance(hello, Refusal):
             return hello
-        listener, welcome = Listener(self._host, hello), self._welcome()
+        self._hello_said = hello
+        listener, welcome = Listener(self.host, hello), self._welcome()
         self._hub.tell_statuses(ask_statuses(self._source, self._hub), [listener])
         self._hub.listeners.add(listener)
         log.info("status_client_joined", client=peer(self._connection), kind=hello.kind[:32], name=hello.name[:64])
@@ -141,13 +151,33 @@ class Session:
             return hello
         if not isinstance(hello, Hello):
             return Refusal(CloseCode.POLICY, "the first message must be a Hello")
+        if hello.token:
+            # The right one waits as long as a wrong one: see Gate.
+            wait = self._gate.admit(self.host, time.monotonic())
+            if wait is None:
+                return Refusal(CloseCode.TRY_LATER, "too many wrong tokens came from this address: try again later")
+            await asyncio.sleep(wait)
         try:
-            if self._source.token_ok(hello, self._host):
-                return hello
+            role = self._source.role(hello, self.host)
         except Exception as error:
             self._hub.grumble("status_token_check_failed", error=repr(error))
             return Refusal(CloseCode.FAILED, "the publisher could not check the token")
+        if role is not None:
+            self._role = role
+            return hello
+        if hello.token:
+            self._gate.failed(self.host, time.monotonic())
         return Refusal(CloseCode.BAD_TOKEN, "it is not the right one" if hello.token else "one is needed")
+
+    def is_stale(self) -> bool:
+        """Whether what it said at first would not let it in any more, or not to do the same."""
+        if self._hello_said is None:
+            return False
+        try:
+            return self._source.role(self._hello_said, self.host) != self._role
+        except Exception as error:
+            self._hub.grumble("status_token_check_failed", error=repr(error))
+            return True
 
     def _welcome(self) -> Welcome:
         """Who and where we are. Should the source fail there are no URLs, but clock, history, events and status."""
@@ -156,7 +186,7 @@ class Session:
         except Exception as error:
             self._hub.grumble("status_welcome_failed", error=repr(error))
             welcome = self._bare_welcome()
-        return replace(welcome, history=self._hub.history.points, events=self._hub.history.events)
+        return replace(welcome, history=self._hub.history.points, events=self._hub.history.events, role=self._role)
 
     def _bare_welcome(self) -> Welcome:
         return Welcome(socket.gethostname(), __version__, time_us=self._wall_us())
@@ -221,7 +251,11 @@ class Session:
         match message:
             case ViewerReport():
                 session = message.session or listener.hello.session
-                self._source.viewer_report(replace(message, session=session), self._host)
+                self._source.viewer_report(replace(message, session=session), self.host)
+            case SetControl() if self._role != CONTROL:
+                self._hub.tell(
+                    ControlResult(message.camera, message.name, False, text=READ_ONLY, id=message.id), [listener]
+                )
             case SetControl() if len(self._requests) >= MAX_REQUESTS:
                 text = f"{MAX_REQUESTS} requests are under way: wait for their answers"
                 self._hub.tell(ControlResult(message.camera, message.name, False, text=text, id=message.id), [listener])

@@ -1,7 +1,7 @@
 """Authentication for RTSP (RFC 2617), of both sides.
 
-As a server: Digest with MD5 and without qop, which is what FFmpeg, VLC, GStreamer and OpenCV do. As a client: what the
-server asks for, Digest before Basic.
+As a server: Digest with MD5 and without qop, which is what FFmpeg, VLC, GStreamer and OpenCV do; over TLS Basic too. As
+a client: what the server asks for, Digest before Basic.
 """
 
 from __future__ import annotations
@@ -31,6 +31,13 @@ def digest(user: str, password: str, realm: str, nonce: str, method: str, uri: s
     return _hex(f"{secret}:{nonce}:{_hex(f'{method}:{uri}', algorithm)}", algorithm)
 
 
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text.strip(), validate=True)
+    except ValueError:
+        return b""
+
+
 def parameters(header: str) -> dict[str, str]:
     """The parameters of an Authorization or WWW-Authenticate header."""
     return {m[1].lower(): m[2] if m[2] is not None else m[3] for m in _PARAMETER.finditer(header)}
@@ -38,31 +45,50 @@ def parameters(header: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who may look: one user, whose password is the token."""
+    """Who may look: one user, whose password is a token, any of those in force."""
 
     password: str = field(repr=False)
     user: str = "viewer"
+    others: tuple[str, ...] = field(default=(), repr=False)
 
-    def matches(self, password: str) -> bool:
-        """Whether this is the password, in constant time."""
-        return hmac.compare_digest(self.password.encode(), password.encode())
+    def challenge(self, nonce: str, *, secure: bool = False) -> tuple[str, ...]:
+        """The WWW-Authenticate headers; `secure`: over TLS. SHA-256 is not offered beside MD5: FFmpeg fails on it."""
+        wanted = f'Digest realm="{REALM}", nonce="{nonce}"'
+        return (wanted, f'Basic realm="{REALM}"') if secure else (wanted,)
 
-    def challenge(self, nonce: str) -> str:
-        """The WWW-Authenticate header. SHA-256 is not offered beside MD5: FFmpeg fails on it."""
-        return f'Digest realm="{REALM}", nonce="{nonce}"'
+    def accepts(self, header: str, method: str, nonce: str, *, secure: bool = False) -> bool:
+        """Whether an Authorization header answers the challenge."""
+        return self.shown(header, method, nonce, secure=secure) is not None
 
-    def accepts(self, header: str, method: str, nonce: str) -> bool:
-        """Whether an Authorization header answers the challenge.
+    def shown(self, header: str, method: str, nonce: str, *, secure: bool = False) -> str | None:
+        """The password that an Authorization header knows; None when it knows none.
 
-        The URI signed is taken as the client says it: VLC signs SETUP with the base URL.
+        The URI signed is taken as the client says it: VLC signs SETUP with the base URL. All passwords are compared,
+        in constant time.
         """
         scheme, _, rest = header.partition(" ")
-        given = parameters(rest)
-        if scheme.lower() != "digest" or given.get("nonce") != nonce or given.get("username") != self.user:
-            return False
-        expected = digest(self.user, self.password, REALM, nonce, method, given.get("uri", ""))
-        # As bytes: of strings, compare_digest takes ASCII ones only.
-        return hmac.compare_digest(expected.encode(), given.get("response", "").lower().encode())
+        if scheme.lower() == "basic" and secure:
+            given = _decoded(rest)
+            expected = {password: f"{self.user}:{password}".encode() for password in self.passwords}
+        elif scheme.lower() == "digest":
+            fields = parameters(rest)
+            if fields.get("nonce") != nonce or fields.get("username") != self.user:
+                return None
+            # As bytes: of strings, compare_digest takes ASCII ones only.
+            given = fields.get("response", "").lower().encode()
+            uri = fields.get("uri", "")
+            expected = {
+                password: digest(self.user, password, REALM, nonce, method, uri).encode() for password in self.passwords
+            }
+        else:
+            return None
+        fits = [password for password, answer in expected.items() if hmac.compare_digest(answer, given)]
+        return fits[0] if fits else None
+
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.password, *self.others)
 
 
 # ---------------------------------------------------------------- the client's side

@@ -6,8 +6,10 @@ Bytes go in, actions come out: the edge in server.py carries them out in order.
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from zlfeed.rtsp import sdp
 from zlfeed.rtsp.auth import Credentials
@@ -71,14 +73,42 @@ class Refused:
     reason: str
 
 
-Action = Send | Play | Pause | End | Rtcp | Close | Refused
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Go on with `go_on` after so many seconds, and read nothing until then: wrong passwords came from there."""
+
+    seconds: float
+
+
+Action = Send | Play | Pause | End | Rtcp | Close | Refused | Wait
+
+
+class Judge(Protocol):
+    """What is known of the address that a connection comes from."""
+
+    def admit(self) -> float | None:
+        """In how many seconds a password from there may be looked at; None: too many wait already."""
+
+    def failed(self) -> None:
+        """A password from there was wrong."""
+
+
+class _Lenient:
+    """Nobody counts."""
+
+    def admit(self) -> float | None:
+        return 0.0
+
+    def failed(self) -> None:
+        return
 
 
 class Connection:
     """One client. `find` gives the stream at a path; `credentials` None means that everyone may look.
 
     `own` is the session whose frames go through this connection, or that was set up on it. Below `pull_prefix`, a
-    secret path, our own MediaMTX pulls: it needs no password, and its session is marked.
+    secret path, our own MediaMTX pulls: it needs no password, and its session is marked. `secure` says that all of it
+    goes through TLS: then Basic will do, and nothing may go beside it by UDP. `password` is the one shown.
     """
 
     def __init__(
@@ -90,8 +120,16 @@ class Connection:
         sessions: SessionTable | None = None,
         open_ports: OpenPorts = lambda _session: None,
         pull_prefix: str | None = None,
+        judge: Judge | None = None,
+        secure: bool = False,
     ) -> None:
         self.own: Session | None = None
+        self.password: str | None = None
+        self._judge = judge or _Lenient()
+        self._secure = secure
+        self._inbox: deque[Request | Interleaved] = deque()
+        self._broken: RtspError | None = None
+        self._waits = self._waited = False
         self.agent = ""
         self._sessions = SessionTable() if sessions is None else sessions
         self._open_ports = open_ports
@@ -104,21 +142,66 @@ class Connection:
         self._failures = 0
         self._refused = False
 
+    @property
+    def asks(self) -> bool:
+        """Whether this client has to show a password."""
+        return self._credentials is not None
+
     def receive(self, data: bytes) -> Iterator[Action]:
         """What to do after the client has sent `data`."""
         try:
             for message in self._parser.feed(data):
-                if isinstance(message, Interleaved):
-                    transport = self.own.transport if self.own else None
-                    if self.own and isinstance(transport, TcpTransport) and message.channel == transport.channel + 1:
-                        yield Rtcp(self.own, message.data)
-                elif isinstance(message, Request):
-                    yield from self._answer(message)
                 # A response answers nothing we asked: ignored, as RFC 2326 allows for either side's requests.
+                if not isinstance(message, Response):
+                    self._inbox.append(message)
         except RtspError as error:
+            self._broken = error
+        if not self._waits:
+            yield from self._work()
+
+    def go_on(self) -> Iterator[Action]:
+        """What to do when a Wait is over."""
+        self._waits, self._waited = False, True
+        yield from self._work()
+
+    def _work(self) -> Iterator[Action]:
+        """Takes the messages that are here, up to one whose password has to wait for its turn."""
+        while self._inbox:
+            message = self._inbox[0]
+            if isinstance(message, Request) and not self._waited and self._guesses(message):
+                wait = self._judge.admit()
+                if wait is None:
+                    yield Send(Response(503, {"CSeq": message.headers.get("cseq", "0"), "Retry-After": "10"}).encode())
+                    yield Close("too many wrong passwords from its address")
+                    return
+                if wait > 0:
+                    self._waits = True
+                    yield Wait(wait)
+                    return
+            self._waited = False
+            self._inbox.popleft()
+            if isinstance(message, Request):
+                for action in self._answer(message):
+                    yield action
+                    if isinstance(action, Close):
+                        return
+                continue
+            transport = self.own.transport if self.own else None
+            if self.own and isinstance(transport, TcpTransport) and message.channel == transport.channel + 1:
+                yield Rtcp(self.own, message.data)
+        if self._broken is not None:
+            error, self._broken = self._broken, None
             headers = {"CSeq": error.cseq} if error.cseq else {}
             yield Send(Response(error.status, headers).encode())
             yield Close(str(error))
+
+    def _guesses(self, request: Request) -> bool:
+        """Whether the request shows a password that is worth looking at, and none was right here before."""
+        header = request.headers.get("authorization", "")
+        if self._credentials is None or self.password is not None or not header or request.method == "OPTIONS":
+            return False
+        # One made for another connection's nonce says nothing about the password.
+        return self._nonce in header or (self._secure and header[:6].lower() == "basic ")
 
     def _answer(self, request: Request) -> Iterator[Action]:
         if agent := request.headers.get("user-agent"):
@@ -145,19 +228,23 @@ class Connection:
         if self._credentials is None or self._is_pull(request):
             return True
         header = request.headers.get("authorization", "")
-        return self._credentials.accepts(header, request.method, self._nonce)
+        shown = self._credentials.shown(header, request.method, self._nonce, secure=self._secure)
+        self.password = shown or self.password
+        return shown is not None
 
     def _challenge(self, request: Request, actions: list[Action]) -> Response:
+        assert self._credentials is not None
         if "authorization" in request.headers:
-            # One made for another connection's nonce says nothing about the password.
-            if self._nonce in request.headers["authorization"] and not self._refused:
-                self._refused = True
-                actions.append(Refused("its password is wrong"))
+            if self._guesses(request):
+                self._judge.failed()
+                if not self._refused:
+                    self._refused = True
+                    actions.append(Refused("its password is wrong"))
             self._failures += 1
             if self._failures >= 3:
                 actions.append(Close("three wrong passwords"))
-        assert self._credentials is not None
-        return Response(401, {"WWW-Authenticate": self._credentials.challenge(self._nonce)})
+        offered = self._credentials.challenge(self._nonce, secure=self._secure)
+        return Response(401, {"WWW-Authenticate": "\n".join(offered)})
 
     def _dispatch(self, request: Request, actions: list[Action]) -> Response:
         match request.method:
@@ -223,7 +310,9 @@ class Connection:
             self.own = None
         proposals = list(parse(request.headers.get("transport", "")))
         for transport in proposals:
-            session = Session(stream, transport, pull=self._is_pull(request))
+            if self._secure and isinstance(transport, UdpTransport):
+                continue  # it would go beside TLS, for everyone to see
+            session = Session(stream, transport, pull=self._is_pull(request), password=self.password)
             if not self._sessions.add(session):
                 return Response(453)
             ports = self._ports(session, transport)

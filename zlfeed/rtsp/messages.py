@@ -86,6 +86,7 @@ class Response:
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
+    """A value of several lines stands for so many headers of that name."""
     body: bytes = b""
     reason: str = ""
 
@@ -104,7 +105,7 @@ class Interleaved:
 
 
 def _encode(start: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    lines = [start, *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [start, *(f"{name}: {line}" for name, value in headers.items() for line in value.split("\n"))]
     if body:
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode() + body

@@ -7,13 +7,14 @@ import contextlib
 import secrets
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from zlfeed import logs
+from zlfeed.gate import Gate
 from zlfeed.model import Viewer
 from zlfeed.net import bind_tcp, host_port, is_loopback
 from zlfeed.rtsp.auth import Credentials
-from zlfeed.rtsp.connection import Close, Connection, End, Pause, Play, Refused, Rtcp, Send
+from zlfeed.rtsp.connection import Action, Close, Connection, End, Pause, Play, Refused, Rtcp, Send, Wait
 from zlfeed.rtsp.messages import Response
 from zlfeed.rtsp.readers import SessionReader
 from zlfeed.rtsp.rtp import AccessUnit
@@ -44,6 +45,7 @@ class RelayConnection(asyncio.Protocol):
         self._local_host = ""
         self.peer = ""
         self._idle_since = time.monotonic()
+        self._turn: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -60,6 +62,7 @@ class RelayConnection(asyncio.Protocol):
             sessions=self._relay.sessions,
             open_ports=self._open_ports,
             pull_prefix=self._relay.pull_prefix,
+            judge=self,
         )
         if not self._relay.allowed(peer[0]):
             self._relay.on_refused(self._host, "it is not among --allow")
@@ -72,7 +75,10 @@ class RelayConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._transport.is_closing():
             return
-        for action in self._core.receive(data):
+        self._obey(self._core.receive(data))
+
+    def _obey(self, actions: Iterable[Action]) -> None:
+        for action in actions:
             match action:
                 case Send(reply):
                     self._transport.write(reply)
@@ -87,12 +93,35 @@ class RelayConnection(asyncio.Protocol):
                     self._relay.take_rtcp(session, packet)
                 case Refused(reason):
                     self._relay.on_refused(self._host, reason)
+                case Wait(seconds):
+                    self._transport.pause_reading()
+                    self._turn = asyncio.get_running_loop().call_later(seconds, self._go_on)
                 case Close(reason):
                     log.info("rtsp_closed", peer=self.peer, reason=reason)
                     self._transport.close()
                     return
 
+    def _go_on(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._obey(self._core.go_on())
+
+    def admit(self) -> float | None:
+        """When a password of this client's may be looked at (connection.Judge)."""
+        return self._relay.gate.admit(self._host, time.monotonic())
+
+    def failed(self) -> None:
+        """This client's password was wrong (connection.Judge)."""
+        self._relay.gate.failed(self._host, time.monotonic())
+
+    def is_stale(self, passwords: Collection[str]) -> bool:
+        """Whether what this client was let in by, or has still to show, is none of these."""
+        own = self._core.own
+        return self._core.asks and not (own is not None and own.pull) and self._core.password not in passwords
+
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._turn is not None:
+            self._turn.cancel()
         self._relay.connections.discard(self)
         if self._core.own is not None:
             self._relay.orphan(self._core.own)
@@ -176,8 +205,10 @@ class Relay:
         allowed: Callable[[str], bool] = lambda _host: True,
         on_refused: Callable[[str, str], None] = lambda _host, _reason: None,
         on_change: Callable[[], None] = lambda: None,
+        gate: Gate | None = None,
     ) -> None:
-        """`on_refused` hears of each address that is turned away, and why."""
+        """`on_refused` hears of each address that is turned away, and why; `gate` counts wrong passwords."""
+        self.gate = gate or Gate()
         self.streams: dict[str, LiveStream] = {}
         self.connections: set[RelayConnection] = set()
         self.sessions = SessionTable()
@@ -288,6 +319,17 @@ class Relay:
                 if connection.owns(session):
                     connection.abort()
         self._changed()
+
+    def end_stale(self, passwords: Collection[str]) -> None:
+        """Ends the connections and sessions that were let in by a password that is none of these, the new ones."""
+        for connection in tuple(self.connections):
+            if connection.is_stale(passwords):
+                log.info("rtsp_closed", peer=connection.peer, reason="the token has changed")
+                connection.abort()
+        for session in tuple(self.readers):
+            # Over UDP a session outlives its connection.
+            if session.password is not None and session.password not in passwords:
+                self.end(session, "the token has changed")
 
     def framed(self, unit: AccessUnit, channel: int) -> bytes:
         """The unit framed for a channel; made once for all readers on the usual channel."""

@@ -26,6 +26,8 @@ class Session:
     pull: bool = False
     playing: bool = False
     alive: bool = True
+    password: str | None = field(default=None, repr=False)
+    """What it was let in by; None where nothing was asked for."""
 
 
 class SessionTable:

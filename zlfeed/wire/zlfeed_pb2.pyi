@@ -35,7 +35,7 @@ class Envelope(_message.Message):
     def __init__(self, version: _Optional[int] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., camera_status: _Optional[_Union[CameraStatus, _Mapping]] = ..., event: _Optional[_Union[Event, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., control_result: _Optional[_Union[ControlResult, _Mapping]] = ..., thumbnail: _Optional[_Union[Thumbnail, _Mapping]] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., set_control: _Optional[_Union[SetControl, _Mapping]] = ..., viewer_report: _Optional[_Union[ViewerReport, _Mapping]] = ..., subscribe: _Optional[_Union[Subscribe, _Mapping]] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("publisher", "version", "cameras", "history", "events", "time_us", "uptime_s")
+    __slots__ = ("publisher", "version", "cameras", "history", "events", "time_us", "uptime_s", "role")
     PUBLISHER_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     CAMERAS_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +43,7 @@ class Welcome(_message.Message):
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     TIME_US_FIELD_NUMBER: _ClassVar[int]
     UPTIME_S_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
     publisher: str
     version: str
     cameras: _containers.RepeatedCompositeFieldContainer[CameraInfo]
@@ -50,7 +51,8 @@ class Welcome(_message.Message):
     events: _containers.RepeatedCompositeFieldContainer[Event]
     time_us: int
     uptime_s: float
-    def __init__(self, publisher: _Optional[str] = ..., version: _Optional[str] = ..., cameras: _Optional[_Iterable[_Union[CameraInfo, _Mapping]]] = ..., history: _Optional[_Iterable[_Union[HistoryPoint, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., time_us: _Optional[int] = ..., uptime_s: _Optional[float] = ...) -> None: ...
+    role: str
+    def __init__(self, publisher: _Optional[str] = ..., version: _Optional[str] = ..., cameras: _Optional[_Iterable[_Union[CameraInfo, _Mapping]]] = ..., history: _Optional[_Iterable[_Union[HistoryPoint, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., time_us: _Optional[int] = ..., uptime_s: _Optional[float] = ..., role: _Optional[str] = ...) -> None: ...
 
 class CameraInfo(_message.Message):
     __slots__ = ("camera", "urls", "controls")

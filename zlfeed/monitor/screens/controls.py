@@ -67,14 +67,14 @@ class ControlsDialog(Dialog):
             lines.append(view.line(control, cells - 4, glyphs, chosen=chosen, pending=pending, said=said))
         if not lines:
             lines = [(Span("this camera has nothing to set", "dim"),)]
-        keys = "read only" if self.session.readonly else "arrows change, Shift by ten, Enter does, d default"
+        keys = self.session.read_only or "arrows change, Shift by ten, Enter does, d default"
         lines = [*lines[: max(1, rows - 4)], (), (Span(keys, "dim"),)]
         name = self.session.camera.name if self.session.camera else ""
         title = [Span("controls", "title"), Span(f" {name}", "dim")]
         return framed(title, [Span("Esc", "dim")], lines, cells, rows, glyphs)
 
     def _wish(self, control: Control, value: str | None) -> None:
-        if value is not None and not self.session.readonly:
+        if value is not None and not self.session.read_only:
             self._set_control(self._key(control), value)
         self.show()
 

@@ -27,7 +27,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class MediaMtxSettings:
-    """What goes into the configuration. `host` "" means every address; `token` None that everyone may look.
+    """What goes into the configuration. `host` "" means every address; no `tokens` that everyone may look.
 
     `sources` gives for each path the URL from which MediaMTX pulls it, `web_host` the address that browsers are told
     to send WebRTC's datagrams to besides those of the interfaces.
@@ -39,7 +39,7 @@ class MediaMtxSettings:
     host: str = ""
     web_host_bind: str = ""
     web_host: str | None = None
-    token: str | None = field(default=None, repr=False)
+    tokens: Sequence[str] = field(default=(), repr=False)
     allow: Sequence[str] = ()
     """Networks that may read; none: everyone."""
 
@@ -51,7 +51,9 @@ def _address(host: str, port: int) -> str:
 def configuration(settings: MediaMtxSettings) -> dict[str, Any]:
     """The whole configuration, as MediaMTX 1.20 knows it."""
     s, ports = settings, settings.ports
-    reader = {"user": VIEWER, "pass": s.token} if s.token is not None else {"user": "any", "pass": ""}
+    # One user several times: MediaMTX takes the first whose password fits.
+    readers = [{"user": VIEWER, "pass": token} for token in s.tokens] or [{"user": "any", "pass": ""}]
+    rights = {"ips": list(s.allow), "permissions": [{"action": "read", "path": name} for name in s.sources]}
     return {
         "logLevel": "info",
         "logDestinations": ["stdout"],
@@ -63,7 +65,7 @@ def configuration(settings: MediaMtxSettings) -> dict[str, Any]:
                 "ips": ["127.0.0.1", "::1"],
                 "permissions": [{"action": "api"}],
             },
-            {**reader, "ips": list(s.allow), "permissions": [{"action": "read", "path": name} for name in s.sources]},
+            *({**reader, **rights} for reader in readers),
         ],
         "api": True,
         "apiAddress": _address("127.0.0.1", ports.api),
@@ -79,6 +81,9 @@ def configuration(settings: MediaMtxSettings) -> dict[str, Any]:
         "rtspAddress": _address(s.host, ports.rtsp or 0),
         # FFmpeg fails where SHA-256 is offered beside MD5, and plain passwords are for TLS.
         "rtspAuthMethods": ["digest"],
+        # Pages of other sites may not look by way of a visitor's browser.
+        "hlsAllowOrigins": [],
+        "webrtcAllowOrigins": [],
         "hls": ports.hls is not None,
         "hlsAddress": _address(s.web_host_bind, ports.hls or 0),
         # Without it the first visitor waits for segments to be made.

@@ -62,6 +62,11 @@ class MediaMtx:
         self._feeding = feeding
         self._on_event = on_event
         self._on_change = on_change
+        self._renewal = asyncio.Event()
+
+    def ask_renewal(self) -> None:
+        """Has it started anew with the settings of then, which is no failure of its."""
+        self._renewal.set()
 
     def begin_anew(self, down_since: float) -> None:
         """It gets its port back, which has been closed since then, with a full budget."""
@@ -75,6 +80,10 @@ class MediaMtx:
             self._on_change()
             reason = await self._once()
             now = time.monotonic()
+            if self._renewal.is_set():
+                self._renewal.clear()
+                self._on_event("info", "mediamtx_renewed", "MediaMTX is started anew with the new token")
+                continue
             delay = self.restarts.failed(now, reason)
             if delay is None or self._out_of_patience(now):
                 why = f"{BUDGET} failures within a minute" if delay is None else "it was missed for too long"
@@ -117,6 +126,8 @@ class MediaMtx:
                 now = time.monotonic()
                 if ended.done():
                     return ended.result()
+                if self._renewal.is_set():
+                    return "renewed"
                 if self._out_of_patience(now):
                     return "MediaMTX is running, and does not serve"
                 try:
