@@ -33,7 +33,8 @@ def publish(
         list[str] | None,
         typer.Option(
             metavar="[NAME=]SRC",
-            help="auto, test, a device number or /dev/videoN, csi[:N], a video file (loops), rtsp://…; may be given again.",
+            help="auto, test, a device number or /dev/videoN, csi[:N], a video file (loops), rtsp://…; "
+            "may be given again.",
             rich_help_panel=MEDIA,
         ),
     ] = None,
