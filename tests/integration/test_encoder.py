@@ -20,7 +20,7 @@ from zlfeed.publisher import encoder as encoder_module
 from zlfeed.publisher import ffmpeg as ffmpeg_module
 from zlfeed.publisher.camera import FrameInfo
 from zlfeed.publisher.encoder import EncodedFrame, Encoder
-from zlfeed.publisher.ffmpeg import EncoderSettings, check_encoder, find_ffmpeg
+from zlfeed.publisher.ffmpeg import EncoderSettings, find_ffmpeg, version_of
 from zlfeed.rtsp.codecs import CODECS
 from zlfeed.rtsp.nal import split
 
@@ -285,22 +285,11 @@ async def test_twenty_encoders_leave_no_process_no_file_and_no_thread_behind(pro
 # ------------------------------------------------------------ before it starts
 
 
-async def test_the_encoder_we_use_by_default_is_there(program: Path) -> None:
-    await check_encoder(program, settings())
-
-
-@pytest.mark.parametrize(("encoder", "words"), [("nosuch", "has no encoder nosuch"), ("h264", "has no encoder h264")])
-async def test_an_encoder_that_ffmpeg_lacks_is_named(program: Path, encoder: str, words: str) -> None:
-    with pytest.raises(EncoderError, match=words) as caught:
-        await check_encoder(program, settings(encoder=encoder))
-    assert "--encoder" in str(caught.value)
-
-
 @pytest.mark.parametrize("script", ["echo hello", "exit 1", "echo 'unknown option' >&2; exit 2"])
 async def test_a_program_that_is_not_ffmpeg_is_named(fake: Callable[[str], Path], script: str) -> None:
     path = fake(script)
     with pytest.raises(EncoderError, match="is not FFmpeg") as caught:
-        await check_encoder(path, settings())
+        await version_of(path)
     assert str(path) in str(caught.value)
     assert "--ffmpeg-path" in str(caught.value)
 
@@ -310,7 +299,7 @@ async def test_a_program_that_does_not_answer_is_given_up(
 ) -> None:
     monkeypatch.setattr(ffmpeg_module, "_LIST_TIMEOUT_S", 0.5)
     with pytest.raises(EncoderError, match="did not answer"):
-        await check_encoder(fake("exec sleep 60"), settings())
+        await version_of(fake("exec sleep 60"))
     assert not children()
 
 

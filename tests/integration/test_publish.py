@@ -335,9 +335,9 @@ def test_what_it_cannot_do_is_one_line_and_an_exit_code(
     ("script", "words"),
     [
         ("echo hello", ["is not FFmpeg", "--ffmpeg-path"]),
-        # It says that it has the encoder, and then ends at once.
-        ('case "$*" in *encoder=*) echo "Encoder libx264 [x]:";; *) echo "out of luck" >&2; exit 4;; esac',
-         ["ended with code 4", "out of luck"]),
+        # It says that it is FFmpeg, and then ends at once.
+        ('case "$*" in *-version*) echo "ffmpeg version 9";; *) echo "out of luck" >&2; exit 4;; esac',
+         ["libx264", "out of luck"]),
     ],
 )  # fmt: skip
 def test_a_program_that_is_no_ffmpeg_is_said(fake: Callable[[str], Path], script: str, words: list[str]) -> None:

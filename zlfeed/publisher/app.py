@@ -35,7 +35,8 @@ from zlfeed.publisher.alert_actions import Alerting
 from zlfeed.publisher.alerts import Limits, Refusals
 from zlfeed.publisher.camera import CameraSpec, parse_camera
 from zlfeed.publisher.capture import CaptureSettings
-from zlfeed.publisher.ffmpeg import find_ffmpeg
+from zlfeed.publisher.choice import EncoderChoice
+from zlfeed.publisher.ffmpeg import find_ffmpegs
 from zlfeed.publisher.front import DoorSettings, FrontDoor, choose
 from zlfeed.publisher.host_metrics import HostSample, HostSampler
 from zlfeed.publisher.kept import Keeper
@@ -116,12 +117,13 @@ class Publisher:
     async def run(self, shutdown: Shutdown) -> None:
         """Runs until `shutdown`. Raises ZlfeedError when it cannot start."""
         specs = camera_specs(self._settings)
-        ffmpeg = find_ffmpeg(self._settings.ffmpeg_path)
+        ffmpegs = find_ffmpegs(self._settings.ffmpeg_path)
+        encoders = EncoderChoice(ffmpegs)
         self._front = self._front_door()
         self._front.bind()
         try:
             await self._status.start()
-            self._pipelines = [self._pipeline(spec, ffmpeg) for spec in specs]
+            self._pipelines = [self._pipeline(spec, ffmpegs[0], encoders) for spec in specs]
             self._pushes = self._make_pushes()
             async with asyncio.TaskGroup() as tasks:
                 # The two planes are supervised apart: whatever fails in the status plane, no frame is lost.
@@ -169,7 +171,7 @@ class Publisher:
             on_change=self._changed,
         )
 
-    def _pipeline(self, spec: CameraSpec, ffmpeg: Path) -> Pipeline:
+    def _pipeline(self, spec: CameraSpec, ffmpeg: Path, encoders: EncoderChoice) -> Pipeline:
         s = self._settings
         stream = LiveStream(spec.name, closed_frames=not s.no_closed_frames)
         self._relay.streams[spec.name] = stream
@@ -187,7 +189,9 @@ class Publisher:
         if before := to_keep(settings, started):
             values = ", ".join(f"{name} {kept.value}" for name, kept in before.items())
             on_event("info", "controls_kept", f"camera {spec.name}: as it was set before: {values} (--reset-controls)")
-        pipeline = Pipeline(settings, stream, wait_camera=s.wait_camera, on_event=on_event, on_change=self._changed)
+        pipeline = Pipeline(
+            settings, stream, encoders, wait_camera=s.wait_camera, on_event=on_event, on_change=self._changed
+        )
         self._panels[spec.name] = Panel(pipeline, started, keeper, self._status.control_changed, on_event)
         return pipeline
 

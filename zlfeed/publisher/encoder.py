@@ -74,8 +74,12 @@ class Encoder:
         """Starts nothing yet. Raises EncoderError when no descriptors are left."""
         self.settings = settings
         self.stream: StreamInfo | None = None
+        self.parameters = b""
+        """Where its parameter sets are, in the codec's byte stream: in its header, or in a frame that nobody sees."""
+        self.other_codec = False
+        """Whether what comes is not what was asked for."""
         self.last_output = time.monotonic()
-        self._ffmpeg = ffmpeg
+        self._ffmpeg = settings.program or ffmpeg
         self._on_frame = on_frame
         self._warm = warm
         self._rate = settings.rate
@@ -229,7 +233,9 @@ class Encoder:
             for packet in self._demuxer.feed(data):
                 if self.stream is None:
                     self.stream = self._demuxer.stream
+                    self.parameters = self.stream.extradata if self.stream else b""
                     if reason := self._wrong_codec():
+                        self.other_codec = True
                         self._finish(reason)
                         return
                 self._packet(packet, now)
@@ -260,6 +266,8 @@ class Encoder:
             log.warning("encoded_frame_unknown", pts=packet.pts, index=index)
             return
         if self._warm and not self._warmed.is_set():
+            # Hardware encoders write their parameter sets with their first frame, and never again.
+            self.parameters = self.stream.extradata or packet.data
             self._warmed.set()
             return
         self._on_frame(self, EncodedFrame(packet.data, packet.keyframe, source, now_ns))

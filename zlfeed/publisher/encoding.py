@@ -43,6 +43,8 @@ class Encoding:
         """Raw frames that an encoder took with it when it failed."""
         self.refusal: str | None = None
         """Why there is no encoder for the settings wanted last, although one with others works."""
+        self.fall_back: Callable[[EncoderSettings, str], bool] = lambda _settings, _reason: False
+        """Asked when the first encoder gave nothing: whether another is wanted now."""
         self._ffmpeg = ffmpeg
         self._on_frame = on_frame
         self._on_restart = on_restart
@@ -103,6 +105,9 @@ class Encoding:
             if reason is None:
                 continue
             if not self._first_frame.is_set():
+                assert self.settings is not None
+                if self.fall_back(self.settings, reason):
+                    continue
                 raise EncoderError(reason)
             self._on_restart(reason)
             if time.monotonic() - began > HEALTHY_S:

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import glob
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from zlfeed.errors import EncoderError
+from zlfeed.publisher.encoders import DEVICE, EncoderKind, default_name, kind_of
 
 _LIST_TIMEOUT_S = 15.0
-
-# FFmpeg's name of an encoder → what makes it emit each frame as soon as it has it (design 1).
-_LOW_DELAY: dict[str, tuple[str, ...]] = {
-    "libx264": ("-preset", "ultrafast", "-tune", "zerolatency"),
-    "libx265": (
-        *("-preset", "ultrafast", "-tune", "zerolatency", "-forced-idr", "1"),
-        # A keyframe that was asked for must be one to begin with, whatever was before: IDR, not an I picture or CRA.
-        *("-x265-params", "log-level=error:repeat-headers=1:open-gop=0"),
-    ),
-    "libsvtav1": ("-preset", "12", "-svtav1-params", "pred-struct=1:rc=2:rtc=1"),
-}
-_DEFAULT = {"h264": "libx264", "h265": "libx265", "av1": "libsvtav1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +30,8 @@ class EncoderSettings:
     gop: int
     codec: str = "h264"
     encoder: str = "auto"
+    program: Path | None = None
+    """An FFmpeg of its own; None: the usual one."""
 
     @property
     def frame_bytes(self) -> int:
@@ -47,7 +41,7 @@ class EncoderSettings:
     @property
     def name(self) -> str:
         """FFmpeg's name of the encoder."""
-        return _DEFAULT[self.codec] if self.encoder == "auto" else self.encoder
+        return default_name(self.codec) if self.encoder == "auto" else self.encoder
 
     @property
     def rate(self) -> Fraction:
@@ -55,31 +49,49 @@ class EncoderSettings:
         return Fraction(self.fps).limit_denominator(1001)
 
 
-def find_ffmpeg(asked: Path | None) -> Path:
-    """The FFmpeg program: as asked, else on PATH, else the one in the imageio-ffmpeg wheel. Raises EncoderError."""
+def find_ffmpegs(asked: Path | None) -> list[Path]:
+    """The FFmpeg programs, the usual one first: as asked, else that on PATH and that in the imageio-ffmpeg wheel.
+
+    Raises EncoderError when there is none.
+    """
     if asked is not None:
         found = shutil.which(str(asked))
         if found is None:
             raise EncoderError(f"there is no program at --ffmpeg-path {asked}: give the path of an ffmpeg executable")
-        return Path(found)
-    if found := shutil.which("ffmpeg"):
-        return Path(found)
-    try:
+        return [Path(found)]
+    programs = []
+    if on_path := shutil.which("ffmpeg"):
+        programs.append(Path(on_path))
+    with contextlib.suppress(ImportError, RuntimeError, OSError):
         import imageio_ffmpeg
 
-        return Path(imageio_ffmpeg.get_ffmpeg_exe())
-    except (ImportError, RuntimeError, OSError):
+        programs.append(Path(imageio_ffmpeg.get_ffmpeg_exe()))
+    if not programs:
         raise EncoderError(
             "there is no FFmpeg here: install it (Debian: apt install ffmpeg), or name it with --ffmpeg-path"
-        ) from None
+        )
+    return programs
 
 
-async def check_encoder(ffmpeg: Path, settings: EncoderSettings) -> None:
-    """Raises EncoderError when this FFmpeg cannot run or lacks the encoder."""
+def find_ffmpeg(asked: Path | None) -> Path:
+    """The usual FFmpeg program. Raises EncoderError."""
+    return find_ffmpegs(asked)[0]
+
+
+async def version_of(ffmpeg: Path) -> str:
+    """What the program says of itself: its version and those of its libraries. Raises EncoderError."""
+    text = await _ask(ffmpeg, "-version")
+    if not text.startswith("ffmpeg version "):
+        raise EncoderError(f"{ffmpeg} is not FFmpeg: name the program with --ffmpeg-path")
+    return text
+
+
+async def _ask(ffmpeg: Path, *question: str) -> str:
+    """What FFmpeg answers on stdout. Raises EncoderError when it cannot be run or does not answer."""
     try:
         process = await asyncio.create_subprocess_exec(
-            str(ffmpeg), "-hide_banner", "-h", f"encoder={settings.name}",
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            str(ffmpeg), "-hide_banner", *question,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     except OSError as error:
         raise EncoderError(f"{ffmpeg} cannot be run: {os.strerror(error.errno or 0)}") from None
@@ -92,14 +104,7 @@ async def check_encoder(ffmpeg: Path, settings: EncoderSettings) -> None:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    text = out.decode("utf-8", "replace")
-    if f"Encoder {settings.name} " not in text:
-        # FFmpeg answers with "Encoder another …", for a codec's name, or with "Codec '…' is not recognized".
-        known = any(word in text for word in ("Encoder ", "Codec '"))
-        if not known:
-            raise EncoderError(f"{ffmpeg} is not FFmpeg: name the program with --ffmpeg-path")
-        cure = "choose another with --encoder, or another FFmpeg with --ffmpeg-path"
-        raise EncoderError(f"{ffmpeg} has no encoder {settings.name}: {cure}")
+    return out.decode("utf-8", "replace")
 
 
 def encode_argv(ffmpeg: Path, settings: EncoderSettings, *, warm: bool) -> list[str]:
@@ -110,20 +115,28 @@ def encode_argv(ffmpeg: Path, settings: EncoderSettings, *, warm: bool) -> list[
     nobody sees, so that it has all set up; its second frame, the first that counts, is a keyframe again.
     """
     s = settings
+    kind = kind_of(s.name, s.codec)
     again = ("-force_key_frames", "expr:eq(n,1)") if warm else ()
+    limits = ("-maxrate", str(s.bitrate), "-bufsize", str(s.bitrate // 4)) if kind.limits == "vbv" else ()
     return [
-        str(ffmpeg), "-hide_banner", "-loglevel", "warning", "-nostats",
+        str(ffmpeg), "-hide_banner", "-loglevel", "warning", "-nostats", *_with_device(kind.before, kind),
         "-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", f"{s.width}x{s.height}",
-        "-framerate", str(s.rate), "-i", "pipe:0",
-        "-an", "-c:v", s.name, *_LOW_DELAY.get(s.name, ()),
-        "-pix_fmt", "yuv420p", "-b:v", str(s.bitrate), *_limits(s),
+        "-framerate", str(s.rate), "-i", "pipe:0", *kind.filters,
+        "-an", "-c:v", s.name, *kind.options,
+        *(("-pix_fmt", kind.pixels) if kind.pixels else ()), "-b:v", str(s.bitrate), *limits,
         "-g", str(s.gop), *again, "-bf", "0", "-fps_mode", "passthrough",
         "-f", "nut", "-write_index", "0", "-flush_packets", "1", "pipe:1",
     ]  # fmt: skip
 
 
-def _limits(settings: EncoderSettings) -> tuple[str, ...]:
-    """What keeps the rate constant. SVT-AV1 has a mode for that (rc=2) and refuses these beside it in FFmpeg 5."""
-    if settings.name == "libsvtav1":
-        return ()
-    return "-maxrate", str(settings.bitrate), "-bufsize", str(settings.bitrate // 4)
+def device_of(kind: EncoderKind) -> str | None:
+    """The device that a hardware encoder would use here, None when there is none; "" for one that needs none."""
+    if not kind.hardware:
+        return ""
+    if kind.needs == sys.platform:
+        return kind.needs
+    return next(iter(sorted(glob.glob(kind.needs))), None)
+
+
+def _with_device(arguments: tuple[str, ...], kind: EncoderKind) -> list[str]:
+    return [word.replace(DEVICE, device_of(kind) or kind.needs) for word in arguments]

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zlfeed import logs
-from zlfeed.errors import CameraError
+from zlfeed.errors import CameraError, EncoderError
 from zlfeed.metrics import Rate, Window
 from zlfeed.model import CameraStatus, Stage
 from zlfeed.publisher.camera import Opened
 from zlfeed.publisher.capture import SLATE_SIZE, Capture, CaptureSettings
+from zlfeed.publisher.choice import EncoderChoice
 from zlfeed.publisher.controls import FeedValues, Refused
 from zlfeed.publisher.encoder import EncodedFrame, Encoder
 from zlfeed.publisher.encoding import Encoding
-from zlfeed.publisher.ffmpeg import EncoderSettings, check_encoder
+from zlfeed.publisher.ffmpeg import EncoderSettings
 from zlfeed.publisher.orientation import turned_size
 from zlfeed.publisher.outlet import FrameSink, Picture
 from zlfeed.rtsp.codecs import CODECS
@@ -32,6 +34,8 @@ CHANGE_S = 15.0
 """A change that has neither come about nor failed by then waits for something: a camera that is away."""
 PICTURE_S = 2.0
 _LOOK_S = 0.02
+MANY_FAILURES, FAILURES_S = 3, 60.0
+"""An encoder that fails so often within this time is not what was tried at the start."""
 
 EventSink = Callable[[str, str, str], None]
 """level, code, text"""
@@ -77,6 +81,7 @@ class Pipeline:
         self,
         settings: PipelineSettings,
         stream: LiveStream,
+        encoders: EncoderChoice,
         *,
         wait_camera: bool,
         on_event: EventSink,
@@ -99,10 +104,16 @@ class Pipeline:
         self._on_change = on_change
         self._capture = Capture(settings.capture, self, retry_first=wait_camera)
         self._loop = asyncio.get_running_loop()
+        self._encoders = encoders
+        self._to_choose = asyncio.Event()
+        self._no_encoder: str | None = None
+        """Why there is no encoder for what is wanted."""
         self._encoding = Encoding(settings.ffmpeg, self._publish, self._encoder_restarted)
+        self._encoding.fall_back = self._fall_back
         stream.want_keyframe = self._encoding.want_keyframe
         self._capture_news = asyncio.Event()
         self._encoder_restarts = 0
+        self._failures: deque[float] = deque(maxlen=MANY_FAILURES)
         self._error: str | None = None
         self._described: Encoder | None = None
         self.frames_sent = 0
@@ -146,8 +157,15 @@ class Pipeline:
     def _expect(self, width: int, height: int, fps: float | None) -> None:
         """The camera gives, or will give, such pictures: has an encoder for them ready."""
         self._camera = (width, height, fps)
-        wanted = self.encoder_wanted()
-        if wanted != self._encoding.settings:
+        self._want()
+
+    def _want(self) -> None:
+        """Has an encoder made for what is wanted now; one that is not known yet is found out first."""
+        wanted = self._encoders.known(self.encoder_wanted())
+        self._no_encoder = None
+        if wanted is None:
+            self._to_choose.set()
+        elif wanted != self._encoding.settings:
             self._encoding.want(wanted)
 
     def encoder_wanted(self) -> EncoderSettings:
@@ -165,19 +183,55 @@ class Pipeline:
         self._capture_news.set()
         self._on_change()
 
+    async def _choose_encoders(self) -> None:
+        """Finds out which encoder is used, once a class of size. Raises EncoderError when there is none at first."""
+        while True:
+            await self._to_choose.wait()
+            wanted = self.encoder_wanted()
+            try:
+                await self._encoders.choose(wanted, self._on_event)
+            except EncoderError as error:
+                if self._encoding.settings is None:
+                    raise
+                if wanted != self.encoder_wanted():
+                    continue
+                self._no_encoder = str(error)
+                self._on_event("error", "no_encoder", f"camera {self.name}: {error}")
+            else:
+                if self._encoders.known(self.encoder_wanted()) is None:
+                    continue  # another size came up meanwhile
+            self._to_choose.clear()
+            if self._no_encoder is None and self._camera is not None:
+                self._want()
+
+    def _fall_back(self, failed: EncoderSettings, reason: str) -> bool:
+        """Whether another encoder was taken because the one that was found by itself does not do at work."""
+        if self.settings.encoder != "auto" or not self._encoders.has_another(failed):
+            return False
+        self._encoders.exclude(failed, reason)
+        text = f"camera {self.name}: {failed.name} failed at work ({reason}): another is used from now on"
+        self._on_event("warning", "encoder_fallback", text)
+        self._want()
+        return True
+
     def _encoder_restarted(self, reason: str) -> None:
         self._encoder_restarts += 1
+        self._failures.append(time.monotonic())
+        used = self._encoding.settings
+        if used and len(self._failures) == MANY_FAILURES and self._failures[-1] - self._failures[0] < FAILURES_S:
+            self._fall_back(used, reason)
         self._on_event("warning", "encoder_restarted", f"camera {self.name}: {reason}; another took over")
         self._on_change()
 
     async def run(self) -> None:
         """Captures, encodes and publishes until cancelled. Raises CameraError or EncoderError when the start fails."""
-        # Whether FFmpeg has the encoder does not depend on what the camera will turn out to give.
-        await check_encoder(self.settings.ffmpeg, self.encoder_wanted())
+        # Which encoder it will be is found out, by a guess at the size, while the camera opens.
+        self._to_choose.set()
         self._capture.start()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch_capture())
+                tasks.create_task(self._choose_encoders())
                 tasks.create_task(self._encoding.run())
         finally:
             self._capture.stop()
@@ -238,11 +292,17 @@ class Pipeline:
     def _judge(self) -> None:
         """Whether what is wanted has come about, or cannot: then it is as before, but for a shutter that was closed."""
         known = self.opened is self._capture.opened
-        refusal = self._encoding.refusal or self._capture.refusal
+        refusal = self._no_encoder or self._encoding.refusal or self._capture.refusal
         if refusal is not None:
             before = _shielded(self._good, self.settings)
             self._apply(before, reopen=self._capture.refusal is not None, trial=False)
-        elif known and self._encoding.settled and self._capture.settled and self._nothing_from_before():
+        elif (
+            known
+            and not self._to_choose.is_set()
+            and self._encoding.settled
+            and self._capture.settled
+            and self._nothing_from_before()
+        ):
             self._good = self.settings
         else:
             return
@@ -282,7 +342,7 @@ class Pipeline:
         now = now_ns / 1e9
         if encoder is not self._described:
             assert encoder.stream is not None
-            self.stream.set_parameters(CODECS[encoder.settings.codec], encoder.stream.extradata)
+            self.stream.set_parameters(CODECS[encoder.settings.codec], encoder.parameters)
             self._described = encoder
         source = frame.source
         unit = self.stream.publish(
