@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -202,6 +202,12 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "text", "json"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    _flags: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def again(self) -> Settings:
+        """The settings as files say them by now, with the flags of then. Raises UsageError."""
+        return load(**self._flags)
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -235,6 +241,7 @@ def load(**flags: Any) -> Settings:
         raise UsageError("\n".join(_sentences(error.errors(), given))) from None
     except (SettingsError, ValueError) as error:
         raise UsageError(f"the configuration cannot be read: {error}") from None
+    settings._flags = given
     for secret in ("token", "readonly_token"):
         if secret in given and f"{secret}_file" not in given:
             setattr(settings, f"{secret}_file", None)  # the flag goes before a file that is named elsewhere

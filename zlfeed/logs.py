@@ -160,6 +160,11 @@ def setup(log_format: str = "auto", level: str = "info") -> None:
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
 
 
+def set_level(level: str) -> None:
+    """What is below `level` is not logged from now on, by whoever has a logger already too."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]))
+
+
 def get(name: str) -> Any:
     """A logger: `log.info("event_name", key=value)`."""
     return structlog.get_logger(part=name.removeprefix("zlfeed."))

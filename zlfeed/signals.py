@@ -1,4 +1,7 @@
-"""SIGINT, SIGTERM and, on a terminal, SIGHUP end a command in order; a second one ends it at once."""
+"""SIGINT, SIGTERM and, on a terminal, SIGHUP end a command in order; a second one ends it at once.
+
+Without a terminal SIGHUP means "read your configuration again" to those who send it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psutil
@@ -22,9 +25,11 @@ _CODES = {"SIGINT": ExitCode.SIGINT, "SIGTERM": ExitCode.SIGTERM, "SIGHUP": Exit
 class Shutdown:
     """Set by the first signal; `code` is the exit code it asks for."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_reload: Callable[[], None] | None = None) -> None:
+        """`on_reload` is called for a SIGHUP without a terminal; without it that is ignored."""
         self.requested = asyncio.Event()
         self.code: int | None = None
+        self._on_reload = on_reload
 
     def request(self, code: int) -> None:
         """Asks for the end; the first to ask decides the code."""
@@ -50,18 +55,19 @@ class Shutdown:
             return
         has_terminal = sys.stdin is not None and sys.stdin.isatty()
         for name in _CODES:
-            # Without a terminal SIGHUP means "reload" to those who send it; it must not end the feed.
             ends = name != "SIGHUP" or has_terminal
-            loop.add_signal_handler(getattr(signal, name), self._on_signal if ends else _ignore, name)
+            loop.add_signal_handler(getattr(signal, name), self._on_signal if ends else self._on_hangup, name)
         try:
             yield self
         finally:
             for name in _CODES:
                 loop.remove_signal_handler(getattr(signal, name))
 
-
-def _ignore(name: str) -> None:
-    log.info("signal_ignored", name=name)
+    def _on_hangup(self, name: str) -> None:
+        if self._on_reload is None:
+            log.info("signal_ignored", name=name)
+        else:
+            self._on_reload()
 
 
 def force(code: int) -> None:

@@ -56,6 +56,11 @@ class Alerting:
         self._dropped = 0
         self._posting: threading.Thread | None = None
 
+    def change(self, limits: Limits, command: str | None, webhook: str | None) -> None:
+        """From now on like this; what an alarm was raised for is looked at afresh."""
+        self._alarms = Alarms(limits)
+        self._command, self._webhook = command, webhook
+
     def take(self, event: Event) -> None:
         """Takes an event of the feed; what is an alert goes out. Never raises, never blocks."""
         if (self._command or self._webhook) and (going := self._outgoing.take(event, time.monotonic())):

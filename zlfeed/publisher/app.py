@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from zlfeed import __version__, logs, timecode
 from zlfeed.config import Settings
@@ -32,7 +32,7 @@ from zlfeed.net import Allowed, plain_host
 from zlfeed.publisher import target, urls
 from zlfeed.publisher.access import Access
 from zlfeed.publisher.alert_actions import Alerting
-from zlfeed.publisher.alerts import Limits, Refusals
+from zlfeed.publisher.alerts import Refusals
 from zlfeed.publisher.camera import CameraSpec, parse_camera
 from zlfeed.publisher.capture import CaptureSettings
 from zlfeed.publisher.choice import EncoderChoice
@@ -44,12 +44,16 @@ from zlfeed.publisher.outlet import Look
 from zlfeed.publisher.panel import Panel, thumbnail
 from zlfeed.publisher.pipeline import Pipeline, PipelineSettings
 from zlfeed.publisher.push import Push
+from zlfeed.publisher.reload import Reloading
 from zlfeed.publisher.report import JsonReport, Report, TextReport
+from zlfeed.publisher.service import ServiceLink
 from zlfeed.publisher.status_server import StatusServer
+from zlfeed.publisher.takers import limits, takers
 from zlfeed.publisher.viewers import ViewerReports
 from zlfeed.publisher.wishes import restored, to_keep
 from zlfeed.rtsp.server import Relay
 from zlfeed.rtsp.stream import LiveStream
+from zlfeed.sdnotify import Notifier
 from zlfeed.signals import Shutdown
 from zlfeed.supervise import kept_running, own_error
 
@@ -98,7 +102,7 @@ class Publisher:
         )  # fmt: skip
         self._refusals = Refusals()
         self._alerting = Alerting(
-            Limits(settings.alert_latency, settings.alert_fps, settings.alert_temperature),
+            limits(settings),
             statuses=self.statuses,
             on_event=self._event,
             command=settings.alert_command,
@@ -111,6 +115,9 @@ class Publisher:
         self._panels: dict[str, Panel] = {}
         self._pushes: dict[str, Push] = {}
         self._front: FrontDoor
+        self._notifier = Notifier()
+        self._service = ServiceLink(self._notifier, lambda: self._pipelines, self._own_statuses)
+        self._reloading: Reloading | None = None
 
     # ------------------------------------------------------------ start and end
 
@@ -125,6 +132,8 @@ class Publisher:
             await self._status.start()
             self._pipelines = [self._pipeline(spec, ffmpegs[0], encoders) for spec in specs]
             self._pushes = self._make_pushes()
+            taking = takers(self._panels, self._alerting, self.take_tokens)
+            self._reloading = Reloading(self._settings, self._settings.again, taking, self._service, self._event)
             async with asyncio.TaskGroup() as tasks:
                 # The two planes are supervised apart: whatever fails in the status plane, no frame is lost.
                 owned = [
@@ -132,11 +141,14 @@ class Publisher:
                     tasks.create_task(kept_running("metrics", self._sample, self._part_failed)),
                     tasks.create_task(kept_running("relay upkeep", self._relay.run, self._part_failed)),
                     tasks.create_task(kept_running("alerts", self._alerting.run, self._part_failed)),
+                    tasks.create_task(kept_running("reload", self._reloading.run, self._part_failed)),
+                    *self._service_tasks(tasks),
                     *(tasks.create_task(pipeline.run()) for pipeline in self._pipelines),
                     *(tasks.create_task(self._push(p)) for p in self._pipelines if p.name in self._pushes),
                     tasks.create_task(self._announce()),
                 ]
                 await shutdown.requested.wait()
+                self._service.stopping()
                 self._report.summary(self._own_statuses())
                 for task in owned:
                     task.cancel()
@@ -147,6 +159,17 @@ class Publisher:
                 await panel.close()
             await self._relay.close()
             await self._status.stop()
+            self._notifier.close()
+
+    def reload(self) -> None:
+        """Reads the configuration again (SIGHUP without a terminal)."""
+        if self._reloading is not None:
+            self._reloading.request()
+
+    def _service_tasks(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[NoReturn]]:
+        if not self._notifier.active:
+            return []
+        return [tasks.create_task(kept_running("service link", self._service.run, self._part_failed))]
 
     def _front_door(self) -> FrontDoor:
         s = self._settings
@@ -251,6 +274,7 @@ class Publisher:
             )  # fmt: skip
         host = urls.shown_host(self._hosts, self._settings.advertise)
         statuses = [status for status in self._own_statuses() if status.camera == pipeline.name]
+        self._service.ready()
         self._report.ready(statuses, {pipeline.name: self._urls(pipeline.name, host)})
 
     async def _sample(self) -> None:
@@ -371,12 +395,12 @@ class Publisher:
         """What a status client may do."""
         return self._access.role(hello.token, remote_host)
 
-    async def take_tokens(self) -> list[str]:
+    async def take_tokens(self, settings: Settings) -> list[str]:
         """Reads the tokens again, as `token new` or their files have them; which have changed. Raises UsageError.
 
         Who came in by a token that is none any more is sent away; MediaMTX, which does not forget, is started anew.
         """
-        changed = self._access.take(self._settings)
+        changed = self._access.take(settings)
         if changed:
             self._relay.end_stale(self._access.words)
             await self._status.end_stale()
@@ -390,8 +414,8 @@ async def serve(settings: Settings, *, as_json: bool) -> int:
     asyncio.get_running_loop().set_exception_handler(_loop_errors())
     access = Access.of(settings)
     report = JsonReport() if as_json else TextReport(access.main)
-    shutdown = Shutdown()
     publisher = Publisher(settings, access, report)
+    shutdown = Shutdown(publisher.reload)
     with shutdown.installed():
         running = asyncio.create_task(publisher.run(shutdown))
         try:

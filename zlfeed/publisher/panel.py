@@ -12,7 +12,7 @@ from zlfeed.publisher import jpeg
 from zlfeed.publisher.controls import FEED_CONTROLS, FeedValues, Refused, checked, definitions, named
 from zlfeed.publisher.kept import Keeper
 from zlfeed.publisher.pipeline import EventSink, Pipeline, PipelineSettings
-from zlfeed.publisher.wishes import defaults, to_keep, with_value
+from zlfeed.publisher.wishes import defaults, said_anew, to_keep, with_value
 
 ANSWER_S = 2.5
 """What takes longer is answered with what is known, and told to all when it is done. A monitor waits for 3 s."""
@@ -76,6 +76,27 @@ class Panel:
             if control.name in self._told and control.value != self._told[control.name]:
                 self._on_value(ControlResult(self._pipeline.name, control.name, True, control.value))
             self._told[control.name] = control.value
+
+    @property
+    def started(self) -> PipelineSettings:
+        """How the feed would be if nobody had ever set anything."""
+        return self._started
+
+    async def start_from(self, started: PipelineSettings) -> None:
+        """The feed is as if it had been started so; what was set on it, and is not said anew, stays as it was set.
+
+        Raises Refused, and then it is as before, or TimeoutError, when it is still to come.
+        """
+        before = self._started
+        if started == before:
+            return
+        self._started, self._first = started, None
+        try:
+            await self._pipeline.change(said_anew(self._pipeline.settings, before, started))
+        except Refused:
+            self._started, self._first = before, None
+            raise
+        self._own(asyncio.create_task(self._keep()))
 
     async def set(self, request: SetControl, tell: Callable[[ServerMessage], None]) -> ControlResult:
         """Sets a control and reads it back. A snapshot goes to `tell`."""

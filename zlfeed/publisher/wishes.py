@@ -70,6 +70,23 @@ def defaults(values: FeedValues, now: PipelineSettings, started: PipelineSetting
     )
 
 
+def said_anew(now: PipelineSettings, before: PipelineSettings, started: PipelineSettings) -> PipelineSettings:
+    """`now` with that in which `started` differs from how the feed had been started before."""
+    capture = now.capture
+    if started.capture.size != before.capture.size:
+        capture = replace(capture, size=started.capture.size)
+    if started.capture.fps != before.capture.fps:
+        capture = replace(capture, fps=started.capture.fps)
+    if started.capture.look.overlay != before.capture.look.overlay:
+        capture = replace(capture, look=replace(capture.look, overlay=started.capture.look.overlay))
+    return replace(
+        now,
+        capture=capture,
+        bitrate=now.bitrate if started.bitrate == before.bitrate else started.bitrate,
+        gop=now.gop if started.gop == before.gop else started.gop,
+    )
+
+
 def to_keep(now: PipelineSettings, started: PipelineSettings) -> dict[str, Kept]:
     """What was set since the start."""
     before = said(started)
