@@ -1,0 +1,1 @@
+"""`zlfeed service`: the publisher as a systemd service."""
