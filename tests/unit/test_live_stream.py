@@ -182,3 +182,23 @@ def test_a_reader_that_raises_costs_nobody_else_a_frame() -> None:
     source.publish(SLICE)
     assert len(before.units) == len(after.units) == 2
     assert source.stream.readers == {before, after}
+
+
+def test_the_next_keyframe_is_expected_as_far_off_as_the_last_ones_were_apart() -> None:
+    source = Source()
+    stream = source.stream
+    assert stream.next_keyframe_s(0.0) is None
+    source.publish(IDR)
+    assert stream.next_keyframe_s(0.0) is None
+    for _ in range(29):
+        source.publish(SLICE)
+    source.publish(IDR)
+    assert stream.next_keyframe_s(1.25) == pytest.approx(0.75)
+    assert stream.next_keyframe_s(2.5) == 0.0
+    # One out of turn, as from a spare encoder: the next is expected a whole second later all the same.
+    source.publish(IDR)
+    assert stream.next_keyframe_s(31 / 30) == pytest.approx(1.0)
+    # The time without an encoder is none between keyframes.
+    stream.set_parameters(CODECS["h264"], annex_b(SPS, PPS))
+    source.publish(IDR, after_ns=9_000_000_000)
+    assert stream.next_keyframe_s(32 / 30 + 9) == pytest.approx(1.0)

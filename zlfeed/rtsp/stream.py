@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -47,6 +48,8 @@ class LiveStream:
         self.gop: list[AccessUnit] = []
         """The current GOP, its keyframe first."""
         self._gop_bytes = 0
+        self._keyframe_at: float | None = None
+        self._keyframes_apart: deque[float] = deque(maxlen=2)
 
     @property
     def ready(self) -> bool:
@@ -59,6 +62,7 @@ class LiveStream:
         self._parameter_sets = [unit for unit in codec.split(extradata) if codec.is_parameter_set(unit)]
         self.gop = []
         self._gop_bytes = 0
+        self._keyframe_at = None  # the time without an encoder is none between keyframes
 
     def publish(self, data: bytes, *, captured_us: int, captured_ns: int, now: float) -> AccessUnit | None:
         """Sends one encoded frame as the container has them to all readers. None when it held nothing to show."""
@@ -75,6 +79,10 @@ class LiveStream:
             return None
         unit = self.rtp.packetize(units, codec, keyframe=keyframe, captured_us=captured_us, captured_ns=captured_ns)
         self._remember(unit)
+        if keyframe:
+            if self._keyframe_at is not None:
+                self._keyframes_apart.append(now - self._keyframe_at)
+            self._keyframe_at = now
         for reader in tuple(self.readers):
             try:
                 reader.deliver(unit, now)
@@ -99,6 +107,15 @@ class LiveStream:
 
     def _gop_seconds(self) -> float:
         return (self.gop[-1].captured_ns - self.gop[0].captured_ns) / 1e9
+
+    def next_keyframe_s(self, now: float) -> float | None:
+        """How long until the next keyframe, if it comes as the last ones did; None when only one was seen so far.
+
+        Of the last two times between keyframes the longer counts: one that was asked for out of turn says nothing.
+        """
+        if self._keyframe_at is None or not self._keyframes_apart:
+            return None
+        return max(0.0, self._keyframe_at + max(self._keyframes_apart) - now)
 
     def burst(self) -> list[AccessUnit]:
         """The current GOP, drawn together, for a reader that joins now.

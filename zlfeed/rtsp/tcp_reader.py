@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from zlfeed.rtsp.delivery import BURST_LIMIT_S, STUCK_LIMIT_S
+from zlfeed.rtsp.joining import LOOK_AGAIN_S, SWALLOWED_BYTES, Step
 from zlfeed.rtsp.readers import SessionReader
 from zlfeed.rtsp.rtp import AccessUnit, interleave
 from zlfeed.rtsp.session import Session
@@ -19,20 +20,13 @@ from zlfeed.rtsp.transport import TcpTransport
 _SIOCOUTQ = 0x5411
 _TCP_INFO_MIN_RTT = 148
 """Offset of tcpi_min_rtt (µs) in Linux's struct tcp_info."""
-_SWALLOWED_BYTES = 3000
-"""So little left unacknowledged counts as swallowed: the last two segments' ACK may be delayed."""
-_LOOK_AGAIN_S = 0.001
+_KERNEL_TELLS = sys.platform == "linux"
+"""Whether the kernel says what it holds that the peer has not acknowledged."""
+_SEND_BUFFER = 16 << 10
+"""Where it does not, it may hold only so much, so that what waits does so where it is seen (design 1.9)."""
 
 Framer = Callable[[AccessUnit, int], bytes]
 """An access unit framed for a channel; made once for all readers."""
-
-
-@dataclass(slots=True)
-class _Join:
-    """A reader on its way from the GOP's keyframe, which it has been sent, to the live picture."""
-
-    keyframe: AccessUnit
-    began: float
 
 
 class TcpReader(SessionReader):
@@ -48,15 +42,20 @@ class TcpReader(SessionReader):
         self._channel = session.transport.channel
         self._transport = transport
         self._socket: socket.socket = transport.get_extra_info("socket")
+        if not _KERNEL_TELLS:
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self._framer = framer
         self._loop = asyncio.get_running_loop()
-        self._join: _Join | None = None
+        self._join: Step | None = None
+        self._joins_since = 0.0
         self._look_again: asyncio.TimerHandle | None = None
 
     def deliver(self, unit: AccessUnit, now: float) -> None:
         if self._join is not None or self._transport.is_closing():
             return  # one that joins gets this unit with the rest of the GOP
-        if self.delivery.wants(unit.keyframe, now, self._acknowledged):
+        due = self.session.stream.next_keyframe_s(now)
+        if self.delivery.wants(unit.keyframe, now, self._acknowledged, size=unit.size, next_keyframe_s=due):
             self._write((unit,), now)
 
     def _write(self, units: Sequence[AccessUnit], now: float, **limit: float) -> None:
@@ -65,6 +64,8 @@ class TcpReader(SessionReader):
         else:
             data = b"".join(unit.interleaved(self._channel) for unit in units)
         self._count(units)
+        if units[0].keyframe:
+            self.delivery.keyframe_bytes = len(data)
         if not self._reported:
             end = 4 + len(units[0].packets[0])
             data = data[:end] + interleave(self._sender_report(), self._channel + 1) + data[end:]
@@ -72,33 +73,42 @@ class TcpReader(SessionReader):
         self._transport.write(data)
 
     def _send_burst(self, units: Sequence[AccessUnit], now: float) -> None:
-        """The keyframe first, the rest of the GOP when it is swallowed: a slow link gets one old picture, not a GOP."""
         self.delivery.round_trip_s = self._minimum_round_trip()
         self._write(units[:1], now, limit_s=BURST_LIMIT_S)
         if len(units) > 1:
-            self._join = _Join(self.session.stream.gop[0], now)
-            self._look_again = self._loop.call_later(_LOOK_AGAIN_S, self._go_on_joining)
+            self._joins_since = now
+            self._join = Step(units[0], 1, units[0].size, now)
+            self._look_again = self._loop.call_later(LOOK_AGAIN_S, self._go_on_joining)
 
     def _go_on_joining(self) -> None:
-        join, gop = self._join, self.session.stream.gop
-        if join is None or self._transport.is_closing():
+        step = self._join
+        if step is None or self._transport.is_closing():
             return
         now = time.monotonic()
-        took = now - join.began
-        if self.delivery.bytes_sent - self._acknowledged() > _SWALLOWED_BYTES and took < BURST_LIMIT_S:
-            self._look_again = self._loop.call_later(_LOOK_AGAIN_S, self._go_on_joining)
+        left = self._left()
+        step.look(left, now)
+        swallowed = left <= SWALLOWED_BYTES
+        if not swallowed and now - self._joins_since < BURST_LIMIT_S:
+            self._look_again = self._loop.call_later(LOOK_AGAIN_S, self._go_on_joining)
             return
         self._join = None
-        units = self.session.stream.burst()
-        if not units or took >= BURST_LIMIT_S or (gop[0] is not join.keyframe and len(units) > 1):
-            self.delivery.restart()
+        stream = self.session.stream
+        gop = stream.burst()
+        if not gop or not swallowed:
+            self.delivery.skip()
             return
-        rest = units[1:] if gop[0] is join.keyframe else units
-        # The keyframe tells how fast the link is; what would not get through in time is better left to the next one.
-        if took + took * sum(unit.size for unit in rest) / join.keyframe.size > BURST_LIMIT_S:
-            self.delivery.restart()
+        rest = step.rest(gop)
+        # What is swallowed tells how fast the link is; what would come too late is better left to the next keyframe.
+        size, due = sum(unit.size for unit in rest), stream.next_keyframe_s(now)
+        if not self.delivery.in_time(size, step.rate(left, now), due):
+            self.delivery.skip()
         elif rest:
-            self._write(rest, now, limit_s=BURST_LIMIT_S)
+            following = step.after(gop, now)
+            units = rest[: following.units - (len(gop) - len(rest))]
+            self._write(units, now, limit_s=BURST_LIMIT_S)
+            if len(units) < len(rest):
+                self._join = following
+                self._look_again = self._loop.call_later(LOOK_AGAIN_S, self._go_on_joining)
 
     def _send_rtcp(self, packet: bytes) -> None:
         if not self._transport.is_closing():
@@ -124,10 +134,13 @@ class TcpReader(SessionReader):
 
         Replies and reports on their way count as frames for the moment it takes: too little, never too much.
         """
-        return self.delivery.bytes_sent - self._transport.get_write_buffer_size() - self._in_kernel()
+        return self.delivery.bytes_sent - self._left()
+
+    def _left(self) -> int:
+        return self._transport.get_write_buffer_size() + self._in_kernel()
 
     def _in_kernel(self) -> int:
-        if sys.platform != "linux":
+        if not _KERNEL_TELLS:
             return 0
         import fcntl
 
@@ -139,7 +152,7 @@ class TcpReader(SessionReader):
 
     def _minimum_round_trip(self) -> float:
         """The link's minimum round trip in seconds as the kernel has seen it; 0 where it does not say."""
-        if sys.platform != "linux":
+        if not _KERNEL_TELLS:
             return 0.0
         try:
             info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192)

@@ -1,0 +1,67 @@
+"""What a viewer gets through links of less than the bitrate, as the table of docs/relay.md has it. Root, Linux:
+
+    python -m tests.support.slow_link_table 400 600 800 1000 [--seconds 20] [--queue 30000] [--publish="--gop 60"]
+
+Two network namespaces with a cable that `tc tbf` shapes; the publisher and the receiver's own reader. The viewer joins
+while the cable is free; what is told begins two seconds after it was narrowed, and ends before it is free again.
+`--join`: it is narrow before the viewer comes, and what is told begins with the first picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from itertools import pairwise
+
+from tests.support.commands import Running
+from tests.support.netns import PUBLISHER, Hosts, two_hosts
+from zlfeed.bench.figures import WARM_UP_S, Sample, behind
+from zlfeed.metrics import percentile
+
+URL = f"rtsp://{PUBLISHER}:8554/zerolatency"
+PUBLISH = ("publish", "--json", "--no-auth", "--host", "0.0.0.0", "--server", "embedded", "--camera", "test")
+SETTLE_S = 2.0
+
+
+def watch(hosts: Hosts, kbit: int, queue: int, seconds: float, *, join: bool) -> str:
+    """One viewer behind a link of that rate: a row of the table."""
+    length = seconds if join else seconds + SETTLE_S
+    program = ("-m", "zlfeed.bench.programs.receive_viewer")
+    if join:
+        hosts.limit(kbit, queue)
+    with Running(URL, "tcp", f"{length:g}", "0", program=program, wrapper=hosts.viewer) as viewer:
+        viewer.line("settled", 60)
+        if not join:
+            hosts.limit(kbit, queue)
+        begin_us = 0 if join else round((time.monotonic() + SETTLE_S) * 1e6)
+        seen = viewer.line("seen", length + 90)
+    hosts.free()
+    samples = [sample for sample in (Sample(*found) for found in seen["samples"]) if sample.at_us >= begin_us]
+    looks = behind(samples, samples[-1].at_us)
+    ages = [sample.age_us / 1000 for sample in samples]
+    gaps = [(b.at_us - a.at_us) / 1000 for a, b in pairwise(samples)]
+    assert looks is not None
+    rate = len(gaps) * 1000 / sum(gaps)
+    arrival = f"{percentile(ages, 50):.0f} | {max(ages):.0f}"
+    return f"| {kbit} | {arrival} | {looks.p50_ms:.0f} | {looks.max_ms:.0f} | {rate:.1f} | {max(gaps):.0f} |"
+
+
+def main() -> None:
+    """Measures and prints the table, a row at a time."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("kbit", type=int, nargs="+")
+    options.add_argument("--seconds", type=float, default=20.0)
+    options.add_argument("--queue", type=int, default=30_000, metavar="BYTES")
+    options.add_argument("--join", action="store_true")
+    options.add_argument("--publish", default="", metavar="OPTIONS")
+    asked = options.parse_args()
+    print("| kbit/s | age of a picture that comes, p50 | max | behind, p50 | max | fps | longest freeze |")
+    print("|---|---|---|---|---|---|---|")
+    with two_hosts() as hosts, Running(*PUBLISH, *asked.publish.split(), wrapper=hosts.publisher) as publisher:
+        publisher.line("ready")
+        for kbit in asked.kbit:
+            print(watch(hosts, kbit, asked.queue, asked.seconds - WARM_UP_S * asked.join, join=asked.join), flush=True)
+
+
+if __name__ == "__main__":
+    main()
