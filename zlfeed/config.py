@@ -21,9 +21,12 @@ from pydantic_settings import (
 from zlfeed import config_sources as sources
 from zlfeed.config_sources import DOTENV, PREFIX, VIEWER_ADDRESS, config_file
 from zlfeed.errors import UsageError
+from zlfeed.monitor.limits import Limit, Thresholds, parser
 from zlfeed.net import Allowed
 from zlfeed.publisher import target
 from zlfeed.publisher.mediamtx import release
+
+_RULE = Thresholds()
 
 
 def parse_size(text: object) -> tuple[int, int]:
@@ -127,6 +130,9 @@ StreamName = Annotated[str, AfterValidator(_stream_name)]
 Server = Annotated[str, AfterValidator(_server), Field(repr=False)]
 WebAddress = Annotated[str, AfterValidator(_web_address), Field(repr=False)]
 """A URL may hold a password: never shown as it is."""
+HighLimit = Annotated[Limit, NoDecode, BeforeValidator(parser(_RULE.latency_ms))]
+"""Two thresholds, as 50,150 in a variable or [50, 150] in the file; off: none."""
+LowLimit = Annotated[Limit, NoDecode, BeforeValidator(parser(_RULE.fps_share))]
 AlertLimit = Annotated[Annotated[float, Field(gt=0, le=100_000)] | None, BeforeValidator(_or_off)]
 Secret = Annotated[str | None, Field(repr=False)]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -196,6 +202,20 @@ class Settings(BaseSettings):
     transport: Literal["tcp", "udp"] = "tcp"
     status_url: str | None = None
     refresh_hz: Annotated[float, Field(gt=0, le=30)] = 2.0
+    preview_hz: Annotated[float, Field(gt=0, le=5)] = 2.0
+    """Pictures a second while the preview is open."""
+    bell: bool = False
+    """New alerts ring and notify from the start."""
+    notify: Literal["auto", "osc9", "osc777"] = "auto"
+    """How a terminal is told to notify."""
+    # The health rule's two thresholds each, for a look and for trouble: limit_latency = [50, 150].
+    limit_age: HighLimit = _RULE.age_s  # s since the last status
+    limit_fps: LowLimit = _RULE.fps_share  # of the rate asked for
+    limit_latency: HighLimit = _RULE.latency_ms
+    limit_cpu: HighLimit = _RULE.cpu_percent
+    limit_memory: HighLimit = _RULE.memory_percent
+    limit_temperature: HighLimit = _RULE.temperature_c
+    limit_loss: HighLimit = _RULE.loss_percent
 
     # all
     duration: Annotated[float, Field(gt=0)] | None = None
@@ -207,6 +227,14 @@ class Settings(BaseSettings):
     def again(self) -> Settings:
         """The settings as files say them by now, with the flags of then. Raises UsageError."""
         return load(**self._flags)
+
+    @property
+    def limits(self) -> Thresholds:
+        """The health rule's thresholds."""
+        return Thresholds(
+            self.limit_age, self.limit_fps, self.limit_latency, self.limit_cpu, self.limit_memory,
+            self.limit_temperature, self.limit_loss,
+        )  # fmt: skip
 
     @classmethod
     def settings_customise_sources(
@@ -274,7 +302,7 @@ def _sentence(error: Any, flags: dict[str, Any], said: dict[str, str]) -> str:
     key = str(error["loc"][0]) if error["loc"] else ""
     name = key.lower().removeprefix("zlfeed_")
     if name in flags:
-        where = "--" + name.replace("_", "-")
+        where = "--" + name.removesuffix("_hz").replace("_", "-")
     else:
         place = said.get(name, f"the setting {name}")
         # A variable's name has the setting's in it; a file's line has not.

@@ -213,6 +213,7 @@ class Thumbnail:
     width: int
     height: int
     jpeg: bytes
+    snapshot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +249,8 @@ class SetControl:
 class Subscribe:
     """What a client wants besides Welcome, Event and Pong; no cameras named means all.
 
-    `thumbnail_hz` None means 2 a second, `thumbnail_width` None 160 pixels.
+    `thumbnail_hz` None means 2 a second, `thumbnail_width` None 160 pixels; `thumbnail_cameras` are those to see, none
+    means those of `cameras`.
     """
 
     cameras: Sequence[str] = ()
@@ -256,6 +258,7 @@ class Subscribe:
     thumbnails: bool = False
     thumbnail_hz: float | None = None
     thumbnail_width: int | None = None
+    thumbnail_cameras: Sequence[str] = ()
 
 
 ServerMessage = Welcome | CameraStatus | Event | Pong | ControlResult | Thumbnail

@@ -23,6 +23,7 @@ from zlfeed.errors import StartError, UsageError
 from zlfeed.model import ClientMessage, Hello, Ping, Pong, ServerMessage, Subscribe, Welcome
 from zlfeed.net import host_port
 from zlfeed.retry import backoff
+from zlfeed.wire import deflate
 from zlfeed.wire.close import CloseCode
 from zlfeed.wire.convert import ProtocolError, UnknownMessage, VersionError, decode, encode
 
@@ -101,7 +102,10 @@ class StatusClient:
         on_message: Callable[[ServerMessage], None],
         on_link: Callable[[LinkState], None] = lambda _state: None,
         timeout_s: float = 2.0,
+        compress: bool = False,
     ) -> None:
+        """`compress`: where bytes matter more than the last microseconds."""
+        self._compress = compress
         self.clock = ClockFilter()
         self.url = url
         parts = urlsplit(url)
@@ -144,6 +148,11 @@ class StatusClient:
             return False
         return True
 
+    def subscribe(self, wanted: Subscribe) -> None:
+        """Says what is wanted from now on, to this connection and to all that follow; from the loop's thread."""
+        self._greeting[1:] = [wanted]
+        self.send(wanted)
+
     # ------------------------------------------------------------ one connection
 
     async def _session(self) -> str | StartError:
@@ -155,6 +164,7 @@ class StatusClient:
                 close_timeout=min(1.0, self._timeout_s),
                 max_size=MAX_MESSAGE_BYTES,
                 compression=None,
+                extensions=[deflate.client()] if self._compress else None,
                 proxy=None,
                 happy_eyeballs_delay=0.25,
             ) as connection:

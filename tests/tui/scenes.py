@@ -17,11 +17,13 @@ from zlfeed.model import (
     Latency,
     SetControl,
     Stage,
+    Thumbnail,
     Viewer,
     ViewerReport,
     Welcome,
 )
 from zlfeed.monitor.controls import Key, Setter
+from zlfeed.monitor.preview import Asked, Preview, Shown
 from zlfeed.monitor.snapshot import Snapshot
 from zlfeed.monitor.state import MonitorState
 from zlfeed.status_client import LinkState
@@ -227,6 +229,10 @@ class Scripted:
         self.sent: list[SetControl] = []
         self.setter = Setter(self._send)
         self.on_news: Callable[[], None] = lambda: None
+        self.on_picture: Callable[[], None] = lambda: None
+        self.on_snapshot: Callable[[Thumbnail], None] = lambda _picture: None
+        self.pictures = Preview()
+        self.asked: list[Asked | None] = []
 
     async def run(self) -> None:
         """Nothing more comes."""
@@ -240,6 +246,15 @@ class Scripted:
     def set_control(self, key: Key, value: str) -> None:
         """Passes a wish on."""
         self.setter.want(key, value, NOW_S)
+
+    def watch(self, asked: Asked | None) -> None:
+        """Notes what was asked for."""
+        if self.pictures.ask(asked, NOW_S):
+            self.asked.append(asked)
+
+    def preview(self) -> Shown | None:
+        """The picture two seconds after it was asked for."""
+        return self.pictures.shown(NOW_S + 2.0)
 
     def acknowledge(self) -> None:
         """The alerts have been seen."""

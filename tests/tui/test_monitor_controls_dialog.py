@@ -13,6 +13,7 @@ from zlfeed.model import CameraInfo, Control, ControlResult, ServerMessage, SetC
 from zlfeed.monitor.app import MonitorApp
 from zlfeed.monitor.feeds import Feeds, hello
 from zlfeed.monitor.screens.controls import ControlsDialog
+from zlfeed.monitor.session import Session
 
 
 def line_of(app: MonitorApp, name: str) -> str:
@@ -74,7 +75,7 @@ async def test_a_slider_follows_the_mouse_and_sends_little() -> None:
 
 async def test_read_only_changes_nothing() -> None:
     source = Scripted(healthy())
-    app = MonitorApp(source, readonly=True)
+    app = MonitorApp(source, Session(readonly=True))
     async with app.run_test(size=LARGE) as pilot:
         await pilot.press("c", "right", "enter", "d")
         await pilot.pause()

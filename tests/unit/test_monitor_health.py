@@ -8,7 +8,8 @@ import pytest
 
 from tests.tui.scenes import status, viewer
 from zlfeed.model import Latency
-from zlfeed.monitor.health import Limit, Thresholds, assess
+from zlfeed.monitor.health import assess
+from zlfeed.monitor.limits import Limit, Thresholds
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_a_viewers_braces_are_only_text() -> None:
 
 
 def test_limits_work_both_ways() -> None:
-    high, low = Limit(50, 150), Limit(0.9, 0.5)
+    high, low = Limit(50, 150), Limit(0.9, 0.5, low=True)
     assert [high.level(v) for v in (None, 50, 51, 151)] == ["unknown", "good", "warn", "bad"]
     assert [low.level(v) for v in (1.0, 0.9, 0.89, 0.49)] == ["good", "good", "warn", "bad"]
 

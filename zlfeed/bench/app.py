@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from zlfeed.bench import measure, plan, viewers
+from zlfeed.bench import measure, plan, terminal, viewers
 from zlfeed.bench.plan import Chain, Feed, Format, Plain, Server, Viewer
 from zlfeed.bench.results import Result, Results
 from zlfeed.bench.senders import Tools
@@ -24,7 +24,7 @@ from zlfeed.publisher.ffmpeg import find_ffmpeg
 from zlfeed.publisher.mediamtx.locate import locate
 from zlfeed.signals import Shutdown
 
-GROUPS = ("plain", "improvements", "limit", "clients", "formats", "readers", "slow", "joining")
+GROUPS = ("plain", "improvements", "limit", "clients", "formats", "readers", "slow", "joining", "monitor")
 DEFAULT = ("plain", "improvements", "limit")
 READERS = (1, 10, 50, 200)
 CODECS = ("h264", "h265")
@@ -33,6 +33,8 @@ CROWD_SECONDS = 8.0
 LINK_SHARES = (2.0, 1.0, 0.75, 0.5)
 """Of the bitrate: what the slow link lets through."""
 LINK_SECONDS = 20.0
+MONITOR_SECONDS = 20.0
+"""It draws twice a second, and CPU times come in steps of 10 ms."""
 GOPS = (10, 60, 300)
 OPENINGS = 6
 
@@ -85,7 +87,7 @@ async def _run(settings: Settings, options: Options, as_json: bool) -> int:
     if not steps:
         raise ZlfeedError("there is nothing to measure")
     code = await _measured(steps, results, progress)
-    if results.runs or results.crowds or results.links or results.joins:
+    if results.runs or results.crowds or results.links or results.joins or results.monitors:
         versions = {"FFmpeg": _ffmpeg_version(tools.ffmpeg), "OpenCV": load_cv2().__version__}
         results.tell(versions | ({"MediaMTX": found.version} if found else {}))
         if options.picture is not None and results.runs:
@@ -137,6 +139,9 @@ def _steps(options: Options, wanted: Format, tools: Tools, progress: Console) ->
             yield _link_step(name, sender, rate, wanted, number, options, tools)
     if "joining" in options.groups:
         yield from _joining_steps(both, wanted, options, tools)
+    if "monitor" in options.groups:
+        for number in range(1, options.rounds + 1):
+            yield _monitor_step(wanted, number, options, tools)
 
 
 def _chains(options: Options, wanted: Format, server: Server, progress: Console) -> Iterator[Chain]:
@@ -200,6 +205,13 @@ def _joining_step(name: str, sender: Feed | Plain, viewer: Viewer, wanted: Forma
         return [await measure.run_openings(name, sender, viewer, wanted, number, OPENINGS, tools)]
 
     return Step(f"round {number}: joining {name} at GOP {wanted.gop}", make)
+
+
+def _monitor_step(wanted: Format, number: int, options: Options, tools: Tools) -> Step:
+    async def make() -> Sequence[Result]:
+        return [await terminal.run_monitor(wanted, number, max(options.seconds, MONITOR_SECONDS), tools)]
+
+    return Step(f"round {number}: the monitor at {terminal.CELLS}×{terminal.ROWS}", make)
 
 
 def _ffmpeg_version(ffmpeg: Path) -> str:

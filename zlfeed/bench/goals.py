@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from zlfeed.bench.figures import LOOK_LIMIT_S, median, ratio
 from zlfeed.bench.measure import Crowd, Openings, Run
+from zlfeed.bench.terminal import Watching
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +95,15 @@ def of_openings(openings: Sequence[Openings], fps: float) -> list[Goal]:
     if live:
         goals.append(Goal("live picture, GOP ≤ 2 s, worst", max(live), 150.0, "ms"))
     return goals
+
+
+def of_monitor(runs: Sequence[Watching]) -> list[Goal]:
+    """What the monitor may cost: medians over the rounds."""
+    goals = [
+        Goal("monitor: first paint", median(run.first_paint_ms for run in runs), 600.0, "ms"),
+        Goal("monitor: CPU of a core", median(run.cpu for run in runs), 5.0, "%"),
+        Goal("monitor: to the terminal", median(run.terminal_kb_s for run in runs), 20.0, "KB/s"),
+        Goal("monitor: memory", median(run.memory_mb for run in runs), 100.0, "MB"),
+        Goal("monitor: status traffic, both ways", median(run.status_bytes_s for run in runs), 300.0, "B/s"),
+    ]
+    return [goal for goal in goals if goal.value is not None]

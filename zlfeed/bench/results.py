@@ -19,6 +19,7 @@ from zlfeed.bench.goals import Goal
 from zlfeed.bench.measure import Crowd, Openings, Run, SlowLink
 from zlfeed.bench.plan import Feed, Format
 from zlfeed.bench.programs.speech import say
+from zlfeed.bench.terminal import Watching
 from zlfeed.errors import ZlfeedError
 
 _TITLES = {
@@ -27,7 +28,7 @@ _TITLES = {
     "clients": "stock clients, ms",
     "formats": "sizes, rates and codecs, ms",
 }
-Result = Run | Crowd | SlowLink | Openings
+Result = Run | Crowd | SlowLink | Openings | Watching
 
 
 class Results:
@@ -38,6 +39,7 @@ class Results:
         self.crowds: list[Crowd] = []
         self.links: list[SlowLink] = []
         self.joins: list[Openings] = []
+        self.monitors: list[Watching] = []
         self._wanted = wanted
         self._as_json = as_json
 
@@ -52,6 +54,8 @@ class Results:
                 self.links.append(result)
             case Openings():
                 self.joins.append(result)
+            case Watching():
+                self.monitors.append(result)
         if self._as_json:
             _say_result(result)
 
@@ -61,6 +65,7 @@ class Results:
             *goals.of_latency(self.runs),
             *goals.of_readers(self.crowds),
             *goals.of_openings(self.joins, self._wanted.fps),
+            *goals.of_monitor(self.monitors),
         ]
 
     def tell(self, tools: dict[str, str]) -> None:
@@ -102,6 +107,8 @@ class Results:
             _print(console, tables.slow_links(self.links, self._wanted.bitrate))
         if self.joins:
             _print(console, tables.openings(self.joins))
+        if self.monitors:
+            _print(console, tables.monitors(self.monitors))
         if (table := tables.goals(self.goals())) is not None:
             console.print(table)
         where = machine()
@@ -143,7 +150,7 @@ def _say_result(result: Result) -> None:
             stages_ms=_rounded(result.stages_ms), ages_ms=_rounded(list(result.ages_ms)), error=result.error or None,
         )  # fmt: skip
         return
-    kind = {Crowd: "readers", SlowLink: "slow_link", Openings: "joining"}[type(result)]
+    kind = {Crowd: "readers", SlowLink: "slow_link", Openings: "joining", Watching: "monitor"}[type(result)]
     values = _rounded(dataclasses.asdict(result))
     if isinstance(result, SlowLink) and result.behind is not None:
         values["behind"] = _rounded(result.behind._asdict())

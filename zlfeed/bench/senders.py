@@ -41,6 +41,7 @@ class Sending:
     publisher: list[int]
     server: list[int] = field(default_factory=list)
     stages: dict[str, float | None] = field(default_factory=dict)
+    status_url: str = ""
 
 
 def program(name: str) -> tuple[str, ...]:
@@ -77,7 +78,7 @@ async def _feed(sender: Feed, wanted: Format) -> AsyncIterator[Sending]:
     ]  # fmt: skip
     async with command("publish", *arguments) as publisher:
         ready = await publisher.line("ready", _READY_S)
-        stream = Sending(ready["urls"]["rtsp"], [publisher.pid])
+        stream = Sending(ready["urls"]["rtsp"], [publisher.pid], status_url=ready["urls"]["websocket"])
         listening = asyncio.create_task(_note_stages(publisher, stream))
         try:
             yield stream

@@ -12,6 +12,7 @@ from rich.table import Table
 from zlfeed.bench.figures import median, median_of, ratio
 from zlfeed.bench.goals import Goal, Runs
 from zlfeed.bench.measure import Crowd, Openings, Run, SlowLink
+from zlfeed.bench.terminal import Watching
 
 _T = TypeVar("_T")
 _K = TypeVar("_K")
@@ -122,6 +123,25 @@ def openings(of: Sequence[Openings]) -> list[RenderableType]:
             number(max(known, default=None), 0) if not never else f"{never} never", str(len(live)),
         )  # fmt: skip
     return [table, *(f"  {o.name}, GOP {o.gop}: {o.error}" for o in of if o.error)]
+
+
+def monitors(of: Sequence[Watching]) -> list[RenderableType]:
+    """What the monitor costs, round by round."""
+    table = _table("the monitor at 120×40, twice a second; a feed with one viewer", "figure")
+    for run in of:
+        table.add_column(f"round {run.number}", justify="right")
+    figures: list[tuple[str, Callable[[Watching], float | None], int]] = [
+        ("start → first paint, ms", lambda run: run.first_paint_ms, 0),
+        ("start → figures, ms", lambda run: run.figures_ms, 0),
+        ("CPU, % of a core", lambda run: run.cpu, 1),
+        ("to the terminal, KB/s", lambda run: run.terminal_kb_s, 1),
+        ("memory, MB", lambda run: run.memory_mb, 0),
+        ("memory grows, KB/min", lambda run: run.growth_kb_min, 0),
+        ("status traffic both ways, B/s", lambda run: run.status_bytes_s, 0),
+    ]
+    for text, figure, digits in figures:
+        table.add_row(text, *(number(figure(run), digits) for run in of))
+    return [table, *(f"  round {run.number}: {run.error}" for run in of if run.error)]
 
 
 def goals(of: Iterable[Goal]) -> RenderableType | None:

@@ -15,7 +15,8 @@ def bench(
         str | None,
         typer.Option(
             metavar="GROUPS",
-            help="Comma-separated: plain, improvements, limit, clients, formats, readers, slow, joining. "
+            help="Comma-separated: plain, improvements, limit, clients, formats, readers, slow, joining, "
+            "monitor. "
             "Default: the first three, about three minutes.",
         ),
     ] = None,

@@ -30,6 +30,13 @@ def monitor(
     readonly: Annotated[
         bool, typer.Option("--readonly", help="Nothing can be changed from here.", rich_help_panel=ACCESS)
     ] = False,
+    bell: Annotated[
+        bool, typer.Option("--bell", help="New alerts ring the bell and notify.", rich_help_panel=OUTPUT)
+    ] = False,
+    refresh: Annotated[
+        float | None,
+        typer.Option("--refresh", metavar="HZ", help="Pictures a second, default 2.", rich_help_panel=OUTPUT),
+    ] = None,
     websocket_port: Annotated[
         int | None, typer.Option(metavar="PORT", help="Default 9000.", rich_help_panel=NETWORK)
     ] = None,
@@ -52,6 +59,8 @@ def monitor(
             token=token,
             duration=duration,
             log_format=log_format,
+            bell=bell or None,
+            refresh_hz=refresh,
         )
         return monitor_run(settings, targets=targets or [], once=once, as_json=json, readonly=readonly)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from zlfeed.monitor.health import BAD, WARN, Reason
+from zlfeed.monitor.health import Reason
+from zlfeed.monitor.limits import BAD, WARN
 
 HOLD_S = 3.0
 CLEAR_S = 5.0

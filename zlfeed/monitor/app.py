@@ -18,8 +18,11 @@ from textual.filter import Monochrome, NoColor
 from textual.theme import Theme
 
 from zlfeed.errors import ExitCode, StartError
+from zlfeed.model import Thumbnail
+from zlfeed.monitor import notify
 from zlfeed.monitor.controls import Key, Setter
-from zlfeed.monitor.lines import clean, glyphs_for
+from zlfeed.monitor.lines import glyphs_for
+from zlfeed.monitor.preview import Asked, Shown
 from zlfeed.monitor.screens.base import Dialog, View
 from zlfeed.monitor.screens.camera import CameraScreen
 from zlfeed.monitor.screens.controls import ControlsDialog
@@ -39,6 +42,8 @@ class Source(Protocol):
     """Where snapshots come from: `Feeds`, or a scripted one in tests."""
 
     on_news: Callable[[], None]
+    on_picture: Callable[[], None]
+    on_snapshot: Callable[[Thumbnail], None]
     setter: Setter
 
     async def run(self) -> None:
@@ -49,6 +54,12 @@ class Source(Protocol):
 
     def set_control(self, key: Key, value: str) -> None:
         """Wishes a control of a camera to have a value."""
+
+    def watch(self, asked: Asked | None) -> None:
+        """Wants a camera's pictures, or none any more."""
+
+    def preview(self) -> Shown | None:
+        """The picture that was asked for, as of now."""
 
     def acknowledge(self) -> None:
         """The alerts have been seen."""
@@ -68,6 +79,7 @@ class MonitorApp(App[None]):
         Binding("w", "viewers", "Viewers"),
         Binding("u", "addresses", "URLs"),
         Binding("c", "controls", "Controls"),
+        Binding("v", "preview", "Preview"),
         Binding("p,space", "pause", "Pause", key_display="p"),
         Binding("t", "next_theme", "Theme"),
         Binding("a", "acknowledge", "Alerts seen", show=False),
@@ -80,19 +92,25 @@ class MonitorApp(App[None]):
     ]
 
     def __init__(
-        self, source: Source, *, refresh_hz: float = 2.0, readonly: bool = False, duration_s: float | None = None
+        self,
+        source: Source,
+        session: Session | None = None,
+        *,
+        refresh_hz: float = 2.0,
+        duration_s: float | None = None,
     ) -> None:
         super().__init__()
         self.source = source
         self.refresh_hz = refresh_hz
         self.duration_s = duration_s
-        self.session = Session(readonly=readonly)
+        self.session = session or Session()
         self.failure: StartError | None = None
         self._looking = False
         self._last_alert = 0
         if self.no_color:
             # Textual answers NO_COLOR with greys; those are colours too.
             self._filters = [NoColor() if isinstance(f, Monochrome) else f for f in self._filters]
+        self.session.many_colors = not self.no_color and self.console.color_system in ("truecolor", "256", "windows")
         self.session.glyphs = glyphs_for(
             getattr(sys.__stdout__, "encoding", None), os.environ.get("TERM", ""), color=not self.no_color
         )
@@ -108,6 +126,8 @@ class MonitorApp(App[None]):
         self._catch_signals()
         self.push_screen(CameraScreen(self.session))
         self.source.on_news = self._look_soon
+        self.source.on_picture = self._show_picture
+        self.source.on_snapshot = self._keep_snapshot
         self.run_worker(self._follow(), name="feeds")
         self.set_interval(1 / self.refresh_hz, self.refresh_figures)
         if self.duration_s is not None:
@@ -144,10 +164,31 @@ class MonitorApp(App[None]):
             self.session.snapshot = snapshot
             if first and len(self.session.snapshot.hosts) > 1 and isinstance(self.screen, CameraScreen):
                 self.push_screen(OverviewScreen(self.session))
+            self._ask_picture()
+            self.session.preview = self.source.preview()
         self.redraw()
 
+    def _ask_picture(self) -> None:
+        """Wants the pictures of the camera that is looked at, as wide as they are drawn, or none."""
+        camera, screen = self.session.camera, self.screen_stack[-1]
+        asked = None
+        if self.session.previewing and camera is not None and isinstance(screen, CameraScreen):
+            asked = Asked(camera.key, max(16, screen.show_picture()), self.session.preview_hz)
+        self.source.watch(asked)
+
+    def _show_picture(self) -> None:
+        """A picture has come: it alone is drawn."""
+        if not self.session.paused and isinstance(self.screen, CameraScreen):
+            self.session.preview = self.source.preview()
+            self.screen.show_picture()
+
+    def _keep_snapshot(self, picture: Thumbnail) -> None:
+        """Writes a picture in full size to a file in the working folder."""
+        path = Path(time.strftime(f"zlfeed-{_safe(picture.camera)}-%Y%m%d-%H%M%S.jpg"))
+        self._write(path, picture.jpeg, f"{picture.width}×{picture.height} pixels are in")
+
     def _ring(self, snapshot: Snapshot) -> None:
-        """Tells of alerts that were raised since the last look: the terminal's bell and notification (OSC 9)."""
+        """Tells of alerts that were raised since the last look: the terminal's bell and notification."""
         new = [alert for alert in snapshot.alerts if alert.id > self._last_alert]
         self._last_alert = max([self._last_alert, *(alert.id for alert in new)])
         ringing = [alert for alert in new if alert.rings]
@@ -155,8 +196,8 @@ class MonitorApp(App[None]):
             return
         self.bell()
         if self._driver is not None and not self.is_headless:
-            text = clean("; ".join(f"{alert.subject[1]}: {alert.text}" for alert in ringing))
-            self._driver.write(f"\x1b]9;zlfeed: {text}\x07")
+            text = "; ".join(f"{alert.subject[1]}: {alert.text}" for alert in ringing)
+            self._driver.write(notify.sequence(self.session.notify, text, in_tmux="TMUX" in os.environ))
 
     def _look_soon(self) -> None:
         """Looks once for all the news of this moment."""
@@ -227,6 +268,13 @@ class MonitorApp(App[None]):
         """What can be set at the camera."""
         self.push_screen(ControlsDialog(self.session, self.source.setter, self.source.set_control))
 
+    def action_preview(self) -> None:
+        """The picture in the terminal, or not any more."""
+        self._base()
+        self.session.previewing = not self.session.previewing
+        self.redraw()
+        self.call_after_refresh(self.refresh_figures)
+
     def action_pause(self) -> None:
         """Holds the picture still; the figures go on coming."""
         self.session.paused = not self.session.paused
@@ -256,12 +304,16 @@ class MonitorApp(App[None]):
         """Writes what the filter lets through to a file in the working folder."""
         entries = log_view.select(self.session.snapshot.log, self.session.filter)
         path = Path(time.strftime("zlfeed-log-%Y%m%d-%H%M%S.txt"))
+        self._write(path, log_view.export(entries).encode(), f"{len(entries)} lines are in")
+
+    def _write(self, path: Path, data: bytes, said: str) -> None:
+        """Writes a file, and says so or why not."""
         try:
-            path.write_text(log_view.export(entries), encoding="utf-8")
+            path.write_bytes(data)
         except OSError as error:
-            self.notify(f"{path} cannot be written: {os.strerror(error.errno or 0)}", severity="error")
+            self.notify(f"{path} cannot be written: {os.strerror(error.errno or 0)}", severity="error", markup=False)
         else:
-            self.notify(f"{len(entries)} lines are in {path.absolute()}")
+            self.notify(f"{said} {path.absolute()}", markup=False)
 
     def action_camera(self, number: int) -> None:
         """The camera of that number."""
@@ -282,3 +334,8 @@ class MonitorApp(App[None]):
         """Back to the camera's screen."""
         while not isinstance(self.screen, CameraScreen):
             self.pop_screen()
+
+
+def _safe(name: str) -> str:
+    """A camera's name as a part of a file's, whatever it holds; a % would be taken for a time."""
+    return "".join(char if char.isalnum() or char in "-_." else "-" for char in name)

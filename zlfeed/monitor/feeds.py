@@ -11,9 +11,19 @@ from functools import partial
 import zlfeed
 from zlfeed.clock import monotonic_us
 from zlfeed.errors import StartError
-from zlfeed.model import CameraStatus, ClientMessage, ControlResult, Hello, Pong, ServerMessage
+from zlfeed.model import (
+    CameraStatus,
+    ClientMessage,
+    ControlResult,
+    Hello,
+    Pong,
+    ServerMessage,
+    Subscribe,
+    Thumbnail,
+)
 from zlfeed.monitor.controls import Key, Setter
-from zlfeed.monitor.health import Thresholds
+from zlfeed.monitor.limits import Thresholds
+from zlfeed.monitor.preview import Asked, Preview, Shown
 from zlfeed.monitor.snapshot import LogEntry, Snapshot
 from zlfeed.monitor.state import MonitorState
 from zlfeed.status_client import LinkState, StatusClient
@@ -39,10 +49,16 @@ class Feeds:
                 on_message=partial(self._on_message, url),
                 on_link=partial(self._on_link, url),
                 timeout_s=timeout_s,
+                compress=True,
             )
             for url, greeting in greetings.items()
         }
+        self.on_snapshot: Callable[[Thumbnail], None] = lambda _picture: None
+        """Called with a picture in full size that was asked for by the control `snapshot`."""
+        self.on_picture: Callable[[], None] = lambda: None
+        """Called when a picture for the preview has come."""
         self.setter = Setter(self.send)
+        self._preview = Preview()
         self._refusals: list[str] = []
 
     async def run(self) -> None:
@@ -68,6 +84,24 @@ class Feeds:
         self.setter.want(key, value, monotonic_us() / 1e6)
         self.on_news()
 
+    def watch(self, asked: Asked | None) -> None:
+        """Wants a camera's pictures, or none: thumbnails are made only while somebody asks."""
+        before = self._preview.asked
+        if not self._preview.ask(asked, monotonic_us() / 1e6):
+            return
+        if before is not None and (asked is None or asked.key[0] != before.key[0]):
+            self._clients[before.key[0]].subscribe(Subscribe())
+        if asked is not None:
+            url, camera = asked.key
+            wanted = Subscribe(
+                thumbnails=True, thumbnail_hz=asked.hz, thumbnail_width=asked.width, thumbnail_cameras=(camera,)
+            )
+            self._clients[url].subscribe(wanted)
+
+    def preview(self) -> Shown | None:
+        """The picture that was asked for, as of now."""
+        return self._preview.shown(monotonic_us() / 1e6)
+
     def acknowledge(self) -> None:
         """The alerts have been seen."""
         self.state.alerts.acknowledge()
@@ -85,12 +119,22 @@ class Feeds:
             self.on_news()
 
     def _on_message(self, url: str, message: ServerMessage) -> None:
+        if isinstance(message, Thumbnail):
+            self._on_thumbnail(url, message)
+            return
         before = self._known(url, message)
         self.state.on_message(url, message, monotonic_us() / 1e6)
         if isinstance(message, ControlResult):
             self.setter.answered(url, message, monotonic_us() / 1e6)
         if not isinstance(message, Pong) and (before is None or self._known(url, message) != before):
             self.on_news()
+
+    def _on_thumbnail(self, url: str, thumbnail: Thumbnail) -> None:
+        self.state.heard(url, monotonic_us() / 1e6)
+        if thumbnail.snapshot:
+            self.on_snapshot(thumbnail)
+        elif self._preview.on_thumbnail(url, thumbnail, monotonic_us() / 1e6):
+            self.on_picture()
 
     def _known(self, url: str, message: ServerMessage) -> tuple[str, bool] | None:
         """What of a camera makes a status news when it changes; None for all other messages."""

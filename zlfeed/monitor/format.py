@@ -47,6 +47,13 @@ def rate(value: float | None, unit: str = "kbit/s") -> str:
     return f"{value:.0f} kbit/s" if value < 10_000 else f"{value / 1000:.1f} Mbit/s"
 
 
+def kilobytes(value: float | None) -> str:
+    """Bytes in kB of 1000, with a decimal below 10."""
+    if value is None:
+        return f"{UNKNOWN} kB"
+    return f"{value / 1000:.1f} kB" if value < 9950 else f"{value / 1000:.0f} kB"
+
+
 def megabits(value: float | None) -> str:
     """Megabits a second."""
     return f"{UNKNOWN} Mbit/s" if value is None else f"{value:.2f} Mbit/s" if value < 10 else f"{value:.1f} Mbit/s"

@@ -1,6 +1,7 @@
 """The health rule: from one camera's status to good, warn or bad, with the reasons. Pure.
 
-These thresholds are the published ones. A figure that nobody measured is no reason: it is shown as unknown.
+These are the published thresholds; settings may say others (limits.py). A figure that nobody measured is no reason: it
+is shown as unknown.
 
 | figure                                   | warn         | bad           |
 |------------------------------------------|--------------|---------------|
@@ -22,8 +23,8 @@ from dataclasses import dataclass
 
 from zlfeed.model import CameraStatus
 from zlfeed.monitor import format as fmt
+from zlfeed.monitor.limits import BAD, GOOD, UNKNOWN, WARN, Limit, Thresholds
 
-UNKNOWN, GOOD, WARN, BAD = "unknown", "good", "warn", "bad"
 _RANK = {UNKNOWN: -1, GOOD: 0, WARN: 1, BAD: 2}
 _STATES = {
     "starting": (WARN, "the feed is starting"),
@@ -32,35 +33,6 @@ _STATES = {
     "encoder_down": (BAD, "the encoder is down"),
     "stopped": (BAD, "the feed is stopped"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """Two thresholds; past them a figure is warn or bad. `bad` < `warn` means that low is the worry."""
-
-    warn: float
-    bad: float
-
-    def level(self, value: float | None) -> str:
-        """good, warn or bad; unknown for None."""
-        if value is None:
-            return UNKNOWN
-        if self.bad < self.warn:
-            return BAD if value < self.bad else WARN if value < self.warn else GOOD
-        return BAD if value > self.bad else WARN if value > self.warn else GOOD
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """The limits of the rule."""
-
-    age_s: Limit = Limit(3, 10)
-    fps_share: Limit = Limit(0.9, 0.5)
-    latency_ms: Limit = Limit(50, 150)
-    cpu_percent: Limit = Limit(85, 97)
-    memory_percent: Limit = Limit(85, 95)
-    temperature_c: Limit = Limit(70, 80)
-    loss_percent: Limit = Limit(1, 5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from zlfeed.clock import monotonic_us
 from zlfeed.errors import ExitCode, StartError
 from zlfeed.model import CameraStatus, Event, Hello, ServerMessage, Welcome
 from zlfeed.monitor import format as fmt
-from zlfeed.monitor.health import Thresholds
+from zlfeed.monitor.limits import Thresholds
 from zlfeed.monitor.lines import Glyphs, Line, clean, glyphs_for, plain, to_ascii
 from zlfeed.monitor.snapshot import CameraView
 from zlfeed.monitor.state import MonitorState
@@ -33,14 +33,16 @@ from zlfeed.status_client import LinkState, StatusClient
 _EVENTS_KNOWN = 1000
 
 
-async def once(greetings: Mapping[str, Hello], *, timeout_s: float, as_json: bool) -> int:
+async def once(
+    greetings: Mapping[str, Hello], *, timeout_s: float, as_json: bool, limits: Thresholds | None = None
+) -> int:
     """Prints every camera of every publisher once. Raises StartError when a publisher does not answer in time."""
-    outcomes = await asyncio.gather(*(_ask(url, greeting, timeout_s) for url, greeting in greetings.items()))
+    outcomes = await asyncio.gather(*(_ask(url, greeting, timeout_s, limits) for url, greeting in greetings.items()))
     for state, _ in outcomes:
         snapshot = state.snapshot(monotonic_us() / 1e6, time.time_ns() // 1000)
         for view in snapshot.cameras:
             if not as_json:
-                _say("\n".join(describe(view)))
+                _say("\n".join(describe(view, limits)))
             elif view.status is not None:
                 _say(to_json("status", view.status, view.host.key))
         if not as_json and not snapshot.cameras and snapshot.hosts[0].link.connected:
@@ -51,9 +53,11 @@ async def once(greetings: Mapping[str, Hello], *, timeout_s: float, as_json: boo
     return ExitCode.OK
 
 
-async def _ask(url: str, greeting: Hello, timeout_s: float) -> tuple[MonitorState, str | None]:
+async def _ask(
+    url: str, greeting: Hello, timeout_s: float, limits: Thresholds | None
+) -> tuple[MonitorState, str | None]:
     """One publisher's state when every camera has said how it is, and why not, where not."""
-    state = MonitorState([url])
+    state = MonitorState([url], limits)
     answered: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
 
     def settle(error: str | None) -> None:
@@ -152,9 +156,10 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def describe(view: CameraView) -> list[str]:
+def describe(view: CameraView, limits: Thresholds | None = None) -> list[str]:
     """A camera in some lines of text."""
-    limits, glyphs = Thresholds(), glyphs_for(getattr(sys.stdout, "encoding", None), "", color=False)
+    limits = limits or Thresholds()
+    glyphs = glyphs_for(getattr(sys.stdout, "encoding", None), "", color=False)
     _, word = state_word(view)
     lines = [f"{clean(view.name)} on {clean(view.host.name)}: {word}, {WORDS[view.health.level]}"]
     lines += [f"  {reason.level:<9}{clean(reason.text)}" for reason in view.health.reasons]

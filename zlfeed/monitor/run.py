@@ -13,6 +13,7 @@ import structlog
 from zlfeed import tokens
 from zlfeed.config import Settings
 from zlfeed.errors import ExitCode, UsageError
+from zlfeed.monitor import notify
 from zlfeed.monitor.feeds import Feeds, hello
 from zlfeed.status_client import status_url
 
@@ -32,11 +33,11 @@ def run(settings: Settings, *, targets: list[str], once: bool, as_json: bool, re
         from zlfeed.monitor import plain
 
         if once:
-            return asyncio.run(plain.once(greetings, timeout_s=timeout_s, as_json=as_json))
+            return asyncio.run(plain.once(greetings, timeout_s=timeout_s, as_json=as_json, limits=settings.limits))
         return asyncio.run(plain.follow(greetings, timeout_s=timeout_s, duration_s=settings.duration))
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.__stderr__)):
         raise UsageError("the monitor needs a terminal: without one use --once, or --json for programs")
-    return _on_screen(settings, Feeds(greetings, timeout_s=timeout_s), readonly=readonly)
+    return _on_screen(settings, Feeds(greetings, timeout_s=timeout_s, limits=settings.limits), readonly=readonly)
 
 
 def _on_screen(settings: Settings, feeds: Feeds, *, readonly: bool) -> int:
@@ -50,8 +51,13 @@ def _on_screen(settings: Settings, feeds: Feeds, *, readonly: bool) -> int:
     structlog.configure(processors=[structlog.processors.add_log_level, partial(_into, feeds)])
 
     from zlfeed.monitor.app import MonitorApp
+    from zlfeed.monitor.session import Session
 
-    app = MonitorApp(feeds, refresh_hz=settings.refresh_hz, readonly=readonly, duration_s=settings.duration)
+    session = Session(
+        readonly=readonly, bell=settings.bell, notify=notify.kind(settings.notify, os.environ), limits=settings.limits,
+        preview_hz=settings.preview_hz,
+    )  # fmt: skip
+    app = MonitorApp(feeds, session, refresh_hz=settings.refresh_hz, duration_s=settings.duration)
     app.run()
     if app.failure is not None:
         raise app.failure

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from zlfeed.model import VIEW
-from zlfeed.monitor.health import Thresholds
+from zlfeed.monitor.limits import Thresholds
 from zlfeed.monitor.lines import UNICODE, Glyphs
+from zlfeed.monitor.preview import Shown
 from zlfeed.monitor.snapshot import CameraView, Snapshot
 from zlfeed.monitor.themes import DARK, Palette
 from zlfeed.monitor.views.log import Filter
@@ -32,10 +33,16 @@ class Session:
     paused: bool = False
     readonly: bool = False
     bell: bool = False
+    notify: str = "osc9"
     sort: int = 0
     filter: Filter = field(default_factory=Filter)
+    previewing: bool = False
+    preview_hz: float = 2.0
+    preview: Shown | None = None
     limits: Thresholds = field(default_factory=Thresholds)
     glyphs: Glyphs = UNICODE
+    many_colors: bool = True
+    """Whether a picture can be drawn in colours: 256 or more."""
     palette: Palette = field(default_factory=lambda: Palette(DARK.to_color_system().generate()))
 
     @property

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from zlfeed.model import CameraInfo, CameraStatus, ControlResult, Event, HistoryPoint, ServerMessage, Welcome
 from zlfeed.monitor.alerts import Alert, AlertBook
-from zlfeed.monitor.health import BAD, Thresholds, assess
+from zlfeed.monitor.health import assess
+from zlfeed.monitor.limits import BAD, Thresholds
 from zlfeed.monitor.snapshot import CameraView, HostView, LinkView, LogEntry, Sample, Snapshot
 
 if TYPE_CHECKING:
@@ -211,6 +212,10 @@ class MonitorState:
         host = self.hosts[url]
         host.on_refused(reason)
         self.note(LogEntry(time_us, "error", "monitor_refused", reason, host=host.name))
+
+    def heard(self, url: str, now_s: float) -> None:
+        """A publisher said something that changes nothing here."""
+        self.hosts[url].heard_at_s = now_s
 
     def on_message(self, url: str, message: ServerMessage, now_s: float) -> None:
         """A message came from a publisher."""

@@ -31,6 +31,11 @@ class Listener:
         """Whether it is that camera, or all, that it cares about."""
         return not self.subscribe.cameras or camera in self.subscribe.cameras
 
+    def watches(self, camera: str) -> bool:
+        """Whether it asked for that camera's pictures."""
+        chosen = self.subscribe.thumbnail_cameras or self.subscribe.cameras
+        return self.subscribe.thumbnails and (not chosen or camera in chosen)
+
     def wants(self, camera: str) -> bool:
         """Whether it asked for that camera's status."""
         return self.subscribe.status and self.follows(camera)

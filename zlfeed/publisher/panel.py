@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 
 from zlfeed.model import Control, ControlResult, ServerMessage, SetControl, Thumbnail
@@ -191,7 +192,7 @@ class Panel:
         await self._pipeline.change(with_value(self._pipeline.settings, name, value))
 
     async def _snapshot(self, tell: Callable[[ServerMessage], None]) -> None:
-        tell(await thumbnail(self._pipeline, None, SNAPSHOT_BYTES))
+        tell(replace(await thumbnail(self._pipeline, None, SNAPSHOT_BYTES), snapshot=True))
 
 
 async def thumbnail(pipeline: Pipeline, width: int | None, at_most_bytes: int) -> Thumbnail:

@@ -38,6 +38,7 @@ from zlfeed.publisher.status_session import (
     peer,
 )
 from zlfeed.publisher.thumbnails import Thumbnails
+from zlfeed.wire import deflate
 from zlfeed.wire.close import CloseCode
 
 __all__ = ["StatusServer", "StatusSource"]
@@ -99,6 +100,7 @@ class StatusServer:
                 self._handle,
                 sock=listener,
                 compression=None,
+                extensions=[deflate.server()],
                 process_request=self._check_request,
                 server_header="zlfeed",
                 open_timeout=HELLO_TIME_S,

@@ -53,7 +53,7 @@ class Thumbnails:
         ready = [listener for listener in due if len(listener.outbox) < _BEHIND]
         async with asyncio.TaskGroup() as group:
             for camera in self._hub.cameras:
-                if watching := [listener for listener in ready if listener.follows(camera)]:
+                if watching := [listener for listener in ready if listener.watches(camera)]:
                     group.create_task(self._picture(camera, watching))
 
     async def _picture(self, camera: str, watching: list[Listener]) -> None:

@@ -293,18 +293,20 @@ class ControlResult(_message.Message):
     def __init__(self, camera: _Optional[str] = ..., name: _Optional[str] = ..., ok: _Optional[bool] = ..., value: _Optional[str] = ..., text: _Optional[str] = ..., id: _Optional[int] = ...) -> None: ...
 
 class Thumbnail(_message.Message):
-    __slots__ = ("camera", "time_us", "width", "height", "jpeg")
+    __slots__ = ("camera", "time_us", "width", "height", "jpeg", "snapshot")
     CAMERA_FIELD_NUMBER: _ClassVar[int]
     TIME_US_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     JPEG_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     camera: str
     time_us: int
     width: int
     height: int
     jpeg: bytes
-    def __init__(self, camera: _Optional[str] = ..., time_us: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., jpeg: _Optional[bytes] = ...) -> None: ...
+    snapshot: bool
+    def __init__(self, camera: _Optional[str] = ..., time_us: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., jpeg: _Optional[bytes] = ..., snapshot: _Optional[bool] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("token", "kind", "name", "session", "version")
@@ -361,15 +363,17 @@ class ViewerReport(_message.Message):
     def __init__(self, camera: _Optional[str] = ..., fps: _Optional[float] = ..., latency_p50_ms: _Optional[float] = ..., latency_p95_ms: _Optional[float] = ..., latency_error_ms: _Optional[float] = ..., missed: _Optional[int] = ..., session: _Optional[str] = ..., longest_freeze_ms: _Optional[float] = ...) -> None: ...
 
 class Subscribe(_message.Message):
-    __slots__ = ("cameras", "status", "thumbnails", "thumbnail_hz", "thumbnail_width")
+    __slots__ = ("cameras", "status", "thumbnails", "thumbnail_hz", "thumbnail_width", "thumbnail_cameras")
     CAMERAS_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     THUMBNAILS_FIELD_NUMBER: _ClassVar[int]
     THUMBNAIL_HZ_FIELD_NUMBER: _ClassVar[int]
     THUMBNAIL_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    THUMBNAIL_CAMERAS_FIELD_NUMBER: _ClassVar[int]
     cameras: _containers.RepeatedScalarFieldContainer[str]
     status: bool
     thumbnails: bool
     thumbnail_hz: float
     thumbnail_width: int
-    def __init__(self, cameras: _Optional[_Iterable[str]] = ..., status: _Optional[bool] = ..., thumbnails: _Optional[bool] = ..., thumbnail_hz: _Optional[float] = ..., thumbnail_width: _Optional[int] = ...) -> None: ...
+    thumbnail_cameras: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, cameras: _Optional[_Iterable[str]] = ..., status: _Optional[bool] = ..., thumbnails: _Optional[bool] = ..., thumbnail_hz: _Optional[float] = ..., thumbnail_width: _Optional[int] = ..., thumbnail_cameras: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -9,11 +9,13 @@ from textual.containers import Horizontal, Vertical
 
 from zlfeed.monitor.lines import Line, Span
 from zlfeed.monitor.screens.base import View
+from zlfeed.monitor.session import Session
 from zlfeed.monitor.views import cards, graphs, top, way
 from zlfeed.monitor.views.common import field
 from zlfeed.monitor.widgets.canvas import Canvas
 from zlfeed.monitor.widgets.key_bar import KeyBar
 from zlfeed.monitor.widgets.log_pane import LogPane
+from zlfeed.monitor.widgets.preview_pane import PreviewPane
 
 LARGE = (("latency", "rate"), ("bitrate", "cpu"))
 MEDIUM = (("latency", "rate"),)
@@ -22,6 +24,10 @@ COMPACT = (("latency",),)
 
 class CameraScreen(View):
     """Header, figures, the frame's way, graphs, cards, log: what of it depends on the layout."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._picture = PreviewPane(session, id="preview")
 
     def content(self) -> ComposeResult:
         """The canvases in reading order; monitor.tcss arranges them."""
@@ -34,9 +40,22 @@ class CameraScreen(View):
             with Vertical(id="left"):
                 yield Canvas(session, self._graphs, id="graphs")
                 yield Canvas(session, self._facts, id="facts")
-                yield LogPane(session, id="log")
+                with Horizontal(id="below"):
+                    yield self._picture
+                    yield LogPane(session, id="log")
             yield Canvas(session, self._cards, id="cards")
         yield KeyBar(self.session)
+
+    def show(self) -> None:
+        """Draws the session's snapshot, and the picture when it is wanted."""
+        self.set_class(self.session.previewing, "-preview")
+        self._picture.update()
+        super().show()
+
+    def show_picture(self) -> int:
+        """Draws the picture alone; how many pixels across it has."""
+        self._picture.update()
+        return self._picture.wanted_width
 
     def _hero(self, cells: int, rows: int) -> Sequence[Line]:
         camera = self.session.camera
@@ -53,7 +72,11 @@ class CameraScreen(View):
         session, camera = self.session, self.session.camera
         if camera is None:
             return []
-        kinds = LARGE if self.has_class("-large") else MEDIUM if self.has_class("-medium") else COMPACT
+        kinds: Sequence[Sequence[str]] = MEDIUM
+        if self.has_class("-compact"):
+            kinds = COMPACT
+        elif self.has_class("-large") and not session.previewing:
+            kinds = LARGE
         return graphs.grid(kinds, camera, session.snapshot.now_s, cells, rows, session.limits, session.glyphs)
 
     def _facts(self, cells: int, rows: int) -> Sequence[Line]:

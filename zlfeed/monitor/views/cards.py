@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from zlfeed.model import CameraStatus, Viewer
 from zlfeed.monitor import format as fmt
-from zlfeed.monitor.health import Thresholds
+from zlfeed.monitor.limits import Thresholds
 from zlfeed.monitor.lines import Glyphs, Line, Span, columns, fit, framed
 from zlfeed.monitor.snapshot import CameraView
 from zlfeed.monitor.views.common import field, gauge, joined, split, stale

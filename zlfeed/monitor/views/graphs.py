@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from zlfeed.model import CameraStatus
 from zlfeed.monitor import format as fmt
 from zlfeed.monitor.graph import Area, bucket, domain, draw, mean, time_axis, with_axis
-from zlfeed.monitor.health import Thresholds, fps_level
+from zlfeed.monitor.health import fps_level
+from zlfeed.monitor.limits import Thresholds
 from zlfeed.monitor.lines import Glyphs, Line, Span, framed, width
 from zlfeed.monitor.snapshot import CameraView, Sample
 from zlfeed.monitor.state import HISTORY_S

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from zlfeed.monitor import format as fmt
 from zlfeed.monitor.graph import Area, bucket, domain, draw
-from zlfeed.monitor.health import Thresholds, fps_level
+from zlfeed.monitor.health import fps_level
+from zlfeed.monitor.limits import Thresholds
 from zlfeed.monitor.lines import Glyphs, Line, Span, columns, fit
 from zlfeed.monitor.snapshot import CameraView, HostView, Snapshot
 from zlfeed.monitor.state import HISTORY_S

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zlfeed.monitor import format as fmt
-from zlfeed.monitor.health import Thresholds, fps_level
+from zlfeed.monitor.health import fps_level
+from zlfeed.monitor.limits import Thresholds
 from zlfeed.monitor.lines import Glyphs, Line, Span, clip, fit, framed, spread, text_width
 from zlfeed.monitor.snapshot import CameraView, HostView, Snapshot
 from zlfeed.monitor.views.common import badge, beside, joined, mark, split, stale

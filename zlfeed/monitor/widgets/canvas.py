@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.geometry import Region
 from textual.strip import Strip
@@ -68,10 +69,14 @@ class Canvas(Widget):
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.rich_style)
 
     def _strip(self, line: Line) -> Strip:
-        base, style = self.rich_style, self.session.palette.style
-        unicode = self.session.glyphs.unicode
-        segments = [Segment(text if unicode else to_ascii(text), base + style(role)) for text, role in line]
-        return Strip(segments, width(line))
+        return strip(line, self.rich_style, self.session)
+
+
+def strip(line: Line, base: Style, session: Session) -> Strip:
+    """A line as the terminal gets it, in the session's colours and characters."""
+    style, unicode = session.palette.style, session.glyphs.unicode
+    segments = [Segment(text if unicode else to_ascii(text), base + style(role)) for text, role in line]
+    return Strip(segments, width(line))
 
 
 def changes(old: Line, new: Line) -> list[tuple[int, int]]:

@@ -1,0 +1,151 @@
+"""The preview on the screen, and snapshots."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.tui.scenes import NOW_S, URL, Scripted, healthy, many
+from tests.tui.test_monitor_command import Publisher, publishing
+from tests.tui.test_monitor_screens import LARGE, SIZES, running, shows, text
+from tests.unit.test_monitor_preview import jpeg
+from zlfeed.model import Thumbnail
+from zlfeed.monitor.app import MonitorApp
+from zlfeed.monitor.feeds import Feeds, hello
+from zlfeed.monitor.lines import ASCII, UNICODE, Glyphs
+
+
+def picture(camera: str = "front", data: bytes | None = None) -> Thumbnail:
+    return Thumbnail(camera, 1, 64, 48, jpeg() if data is None else data)
+
+
+def colours(app: MonitorApp) -> set[str]:
+    """The foregrounds of the half blocks on the screen."""
+    strips = app.screen._compositor.render_strips()
+    styles = [s.style for strip in strips for s in strip if "▀" in s.text]
+    return {str(style.color.triplet) for style in styles if style and style.color}
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_it_is_off_until_v_and_asks_for_what_it_draws(size: tuple[int, int]) -> None:
+    source = Scripted(healthy())
+    async with running(source, size) as (app, pilot):
+        app.session.many_colors = True
+        assert source.asked == []
+        assert "preview" not in text(app)
+        await pilot.press("v")
+        await shows(app, pilot, "waiting for a picture")
+        app.refresh_figures()
+        asked = source.asked[-1]
+        assert asked is not None
+        assert asked.key == (URL, "front")
+        assert 16 <= asked.width <= 64
+        assert asked.hz == 2.0
+        source.pictures.on_thumbnail(URL, picture(), NOW_S + 1.0)
+        source.on_picture()
+        await shows(app, pilot, "▀▀▀▀▀▀▀▀")
+        assert "0.5 Hz" in text(app)
+        assert "kB/s" in text(app)
+        assert {len(line) for line in text(app).split("\n")} == {size[0]}
+        await pilot.press("v")
+        await pilot.pause()
+        assert source.asked[-1] is None
+        assert "preview" not in text(app)
+
+
+async def test_red_is_red_and_a_new_picture_is_drawn() -> None:
+    source = Scripted(healthy())
+    async with running(source) as (app, pilot):
+        app.session.many_colors = True
+        await pilot.press("v")
+        await shows(app, pilot, "waiting for a picture")
+        before = colours(app)
+        source.pictures.on_thumbnail(URL, picture(), NOW_S + 1.0)
+        source.on_picture()
+        await shows(app, pilot, "▀▀▀▀▀▀▀▀")
+        red = colours(app) - before
+        assert red
+        source.pictures.on_thumbnail(URL, picture(data=jpeg(colour=(0, 0, 250))), NOW_S + 1.5)
+        source.on_picture()
+        await pilot.pause()
+        assert colours(app) - before != red
+        source.pictures.on_thumbnail(URL, picture(data=b"garbage"), NOW_S + 1.6)
+        source.on_picture()
+        await shows(app, pilot, "sent what is no")
+
+
+@pytest.mark.parametrize(("glyphs", "many", "drawn"), [(ASCII, True, ""), (ASCII, False, "--"), (UNICODE, False, "░░")])
+async def test_without_colours_or_unicode_it_is_drawn_all_the_same(glyphs: Glyphs, many: bool, drawn: str) -> None:
+    source = Scripted(healthy())
+    async with running(source) as (app, pilot):
+        app.session.glyphs, app.session.many_colors = glyphs, many
+        await pilot.press("v")
+        source.pictures.on_thumbnail(URL, picture(), NOW_S + 1.0)
+        await shows(app, pilot, "preview")
+        app.refresh_figures()
+        if drawn:
+            await shows(app, pilot, drawn * 4)
+        await pilot.pause()
+        assert text(app).isascii() == (glyphs is ASCII)
+
+
+async def test_another_camera_and_another_screen() -> None:
+    source = Scripted(many())
+    async with running(source) as (app, pilot):
+        await pilot.press("2", "v")
+        app.refresh_figures()
+        await pilot.pause()
+        await pilot.press("1")
+        app.refresh_figures()
+        await pilot.press("o")
+        app.refresh_figures()
+        await pilot.pause()
+    names = [asked.key[1] if asked else None for asked in source.asked]
+    assert list(dict.fromkeys(names)) == ["back", "front", None]
+
+
+def written(folder: Path) -> list[tuple[str, bytes]]:
+    """The files there, without the time in their names."""
+    return [(file.name[:-20], file.read_bytes()) for file in folder.iterdir()]
+
+
+async def test_a_snapshot_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = Scripted(healthy())
+    async with running(source) as (app, pilot):
+        source.on_snapshot(Thumbnail("fro/nt %d", 1, 64, 48, jpeg(), snapshot=True))
+        await shows(app, pilot, "64×48 pixels are in")
+    assert written(tmp_path) == [("zlfeed-fro-nt--d", jpeg())]
+
+
+class Showing(Publisher):
+    """A publisher that has pictures."""
+
+    made = 0
+
+    async def thumbnail(self, camera: str, width: int) -> Thumbnail | None:
+        self.made += 1
+        return Thumbnail(camera, 1, width, width * 3 // 4, jpeg(width, width * 3 // 4))
+
+
+async def test_the_publisher_makes_pictures_only_while_somebody_looks() -> None:
+    source = Showing(cameras=["front", "back"])
+    async with publishing(source) as server:
+        app = MonitorApp(Feeds({f"ws://127.0.0.1:{server.port}/": hello("")}, timeout_s=5.0))
+        app.session.preview_hz = 5.0
+        app.session.many_colors = True
+        async with app.run_test(size=LARGE) as pilot:
+            await shows(app, pilot, "● live")
+            assert source.made == 0
+            await pilot.press("v")
+            await shows(app, pilot, "▀▀▀▀▀▀▀▀")
+            await shows(app, pilot, " Hz")
+            await pilot.press("v")
+            async with asyncio.timeout(20):
+                while any(listener.subscribe.thumbnails for listener in server.hub.listeners):
+                    await pilot.pause(0.05)
+            made = source.made
+            await pilot.pause(0.6)
+            assert source.made <= made + 1
