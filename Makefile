@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 endif
 ARGS ?=
 
-.PHONY: demo test lint types check-proto proto readme bench faults screenshots clean
+.PHONY: demo test lint types check-proto proto readme bench faults soak screenshots clean
 
 demo: $(VENV)/.run
 	$(BIN)/zlfeed demo $(ARGS)
@@ -31,6 +31,11 @@ bench: $(VENV)/.bench
 # Kills, stops, blocks and fills whatever can be, and writes the figures into docs/reliability.md (a quarter of an hour).
 faults: $(VENV)/.dev
 	$(BIN)/python scripts/faults.py $(ARGS)
+
+# The feed for an hour (make soak MINUTES=10 for less): memory, descriptors and latency, into the same page.
+MINUTES ?= 60
+soak: $(VENV)/.dev
+	ZLFEED_SOAK_MINUTES=$(MINUTES) $(BIN)/python scripts/faults.py -k stay_where_they_are $(ARGS)
 
 # The status protocol's Python code is generated, and committed so that users need no compiler.
 proto: $(VENV)/.dev

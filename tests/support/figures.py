@@ -10,11 +10,19 @@ from pathlib import Path
 from zlfeed.metrics import percentile
 
 _REPORT = "ZLFEED_FAULTS_REPORT"
+_SOAK = "ZLFEED_SOAK_MINUTES"
 
 
 def wanted() -> bool:
     """Whether figures are to be kept: then faults are repeated as often as a figure needs, else as often as a test."""
     return _REPORT in os.environ
+
+
+def soak_s() -> tuple[float, float]:
+    """How long a soak warms up and how long it measures, s: as many minutes as are asked for, five for a report."""
+    if asked := os.environ.get(_SOAK):
+        return 120.0, float(asked) * 60
+    return (60.0, 300.0) if wanted() else (8.0, 22.0)
 
 
 def record(fault: str, what_happened: str) -> None:
