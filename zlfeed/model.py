@@ -73,6 +73,23 @@ class Viewer:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the publisher that is looked after: camera, encoder, relay, mediamtx or push.
+
+    `state` is one of starting, running, backing_off, given_up, off. `restarts` counts the failures after it had run,
+    `attempts` those in a row since then.
+    """
+
+    name: str
+    state: str
+    restarts: int = 0
+    attempts: int = 0
+    last_error: str | None = None
+    last_error_age_s: float | None = None
+    retry_in_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CameraStatus:
     """Everything about one camera's feed at one moment (design 4.3).
 
@@ -117,6 +134,7 @@ class CameraStatus:
     camera_restarts: int = 0
     status_messages_dropped: int = 0
     slow_clients: int | None = None
+    parts: Sequence[Part] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +279,6 @@ class Subscribe:
     thumbnail_cameras: Sequence[str] = ()
 
 
-ServerMessage = Welcome | CameraStatus | Event | Pong | ControlResult | Thumbnail
+ServerMessage = Welcome | CameraStatus | Event | Pong | ControlResult | Thumbnail | CameraInfo
 ClientMessage = Hello | Ping | SetControl | ViewerReport | Subscribe
 Message = ServerMessage | ClientMessage

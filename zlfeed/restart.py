@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+from zlfeed.model import Part
 from zlfeed.retry import backoff
 
-State = Literal["starting", "running", "backing_off", "given_up"]
+State = Literal["starting", "running", "backing_off", "given_up", "off"]
 
 
 class Restarts:
@@ -30,6 +31,10 @@ class Restarts:
         self.state: State = "starting"
         self.total = 0
         """Failures since the beginning."""
+        self.restarts = 0
+        """Those of them after it had run."""
+        self.attempts = 0
+        """Failures in a row since it ran last."""
         self.last_error = ""
         self._budget = budget
         self._window_s = window_s
@@ -38,6 +43,8 @@ class Restarts:
         self._delays = delays()
         self._failures: deque[float] = deque()
         self._running_since: float | None = None
+        self._failed_at = 0.0
+        self._due_at = 0.0
 
     def starting(self) -> None:
         """The part is being started."""
@@ -48,12 +55,18 @@ class Restarts:
         """The part serves."""
         if self.state != "running":
             self.state = "running"
+            self.attempts = 0
             self._running_since = now
 
     def failed(self, now: float, error: str) -> float | None:
         """The part has failed: seconds to wait before the next start, None when it is given up."""
         self.total += 1
         self.last_error = error
+        self._failed_at = now
+        if self.state == "running":
+            self.restarts += 1
+        else:
+            self.attempts += 1
         since = self._running_since
         self._running_since = None
         if since is not None and now - since >= self._healthy_after_s:
@@ -66,9 +79,28 @@ class Restarts:
             self.state = "given_up"
             return None
         self.state = "backing_off"
-        return next(self._delays)
+        delay = next(self._delays)
+        self._due_at = now + delay
+        return delay
+
+    def off(self) -> None:
+        """It is not wanted just now."""
+        self.state = "off"
+        self._running_since = None
 
     def reset(self) -> None:
         """A full budget and the shortest delay again."""
         self._failures.clear()
         self._delays = self._new_delays()
+
+    def part(self, name: str, now: float) -> Part:
+        """How it is, for those who watch over it."""
+        return Part(
+            name,
+            self.state,
+            restarts=self.restarts,
+            attempts=self.attempts,
+            last_error=self.last_error if self.total else None,
+            last_error_age_s=max(0.0, now - self._failed_at) if self.total else None,
+            retry_in_s=max(0.0, self._due_at - now) if self.state == "backing_off" else None,
+        )

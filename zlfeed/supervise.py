@@ -9,29 +9,36 @@ from typing import NoReturn
 
 from zlfeed import logs
 from zlfeed.errors import ZlfeedError
-from zlfeed.retry import backoff
+from zlfeed.restart import Restarts
 
 log = logs.get(__name__)
 
-_HEALTHY_S = 10.0
-
 
 async def kept_running(
-    part: str, run: Callable[[], Awaitable[None]], on_failure: Callable[[str, BaseException], None]
+    part: str,
+    run: Callable[[], Awaitable[None]],
+    on_failure: Callable[[str, BaseException], None],
+    restarts: Restarts | None = None,
 ) -> NoReturn:
-    """Runs a part again, with backoff, whenever it ends or raises; ends only when cancelled."""
-    delays = backoff()
+    """Runs a part again, with backoff, whenever it ends or raises; ends only when cancelled.
+
+    `restarts` tells others how it is; it must have no budget.
+    """
+    restarts = restarts or Restarts(budget=None)
     while True:
-        started = time.monotonic()
+        restarts.starting()
+        restarts.running(time.monotonic())
+        reason = "it ended"
         try:
             await run()
             log.warning("part_ended", name=part)
         except Exception as error:
             log.exception("part_failed", name=part)
+            reason = str(error) or type(error).__name__
             on_failure(part, error)
-        if time.monotonic() - started > _HEALTHY_S:
-            delays = backoff()
-        await asyncio.sleep(next(delays))
+        delay = restarts.failed(time.monotonic(), reason)
+        assert delay is not None, "without a budget it is never given up"
+        await asyncio.sleep(delay)
 
 
 def own_error(group: BaseExceptionGroup[BaseException]) -> ZlfeedError | None:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from zlfeed import logs
-from zlfeed.model import CameraStatus, Event, Hello, Subscribe
+from zlfeed.model import CameraInfo, CameraStatus, Event, Hello, Subscribe
 from zlfeed.publisher.hub import Hub, Listener
 from zlfeed.publisher.outbox import LIMIT
 from zlfeed.wire.convert import decode
@@ -88,3 +88,25 @@ def test_a_flood_of_warnings_is_one_line_a_second(monkeypatch: pytest.MonkeyPatc
         ("other", {}),
         ("garbage", {"client": "a", "held_back": 999}),
     ]
+
+
+async def test_urls_are_told_when_they_change_with_the_address_by_which_each_came() -> None:
+    hub = Hub()
+    near, far = listener(hub), listener(hub)
+    near.here, far.here = "127.0.0.1", "10.9.0.2"
+    near.urls = far.urls = {}
+    kinds = ["rtsp"]
+
+    def cameras(here: str) -> list[CameraInfo]:
+        return [CameraInfo("front", {kind: f"{kind}://{here}" for kind in kinds})]
+
+    for one in (near, far):
+        one.urls = {info.camera: info.urls for info in cameras(one.here)}
+    hub.tell_urls(cameras)
+    assert (len(near.outbox), len(far.outbox)) == (0, 0), "they know"
+    kinds.append("hls")
+    for _ in range(2):
+        hub.tell_urls(cameras)
+    assert (len(near.outbox), len(far.outbox)) == (1, 1), "once"
+    assert decode(await near.outbox.get()) == cameras("127.0.0.1")[0]
+    assert decode(await far.outbox.get()) == cameras("10.9.0.2")[0]

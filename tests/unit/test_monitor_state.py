@@ -147,3 +147,12 @@ def test_the_error_shown_is_the_worst_viewers() -> None:
     camera = look(healthy()).cameras[0]
     assert camera.latency_error_ms == 0.3
     assert replace(camera, status=status(viewers=())).latency_error_ms is None
+
+
+def test_urls_that_come_and_go_later_are_taken() -> None:
+    state = healthy()
+    changed = CameraInfo("front", {"rtsp": "rtsp://10.0.0.7:8554/front"})
+    state.on_message(URL, changed, NOW_S)
+    assert look(state).cameras[0].urls == changed.urls
+    state.on_message(URL, CameraInfo("unknown", changed.urls), NOW_S)
+    assert [camera.name for camera in look(state).cameras] == ["front"]

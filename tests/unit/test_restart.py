@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zlfeed.model import Part
 from zlfeed.restart import Restarts
 
 
@@ -104,3 +105,26 @@ def test_no_minute_ever_holds_more_failures_than_the_budget(pauses: list[float],
         if given_up:
             part.reset()
             failures.clear()
+
+
+def test_a_part_tells_how_it_is() -> None:
+    part = restarts(budget=None)
+    assert part.part("camera", 0.0) == Part("camera", "starting")
+    part.running(1.0)
+    part.failed(2.0, "unplugged")
+    part.failed(3.0, "not there")
+    assert part.part("camera", 3.5) == Part(
+        "camera", "backing_off", restarts=1, attempts=1, last_error="not there", last_error_age_s=0.5, retry_in_s=1.5
+    )
+    part.starting()
+    part.running(5.0)
+    assert part.part("camera", 7.0) == Part(
+        "camera", "running", restarts=1, last_error="not there", last_error_age_s=4.0
+    )
+
+
+def test_a_part_that_is_switched_off_has_not_failed() -> None:
+    part = restarts()
+    part.running(0.0)
+    part.off()
+    assert part.part("camera", 1.0) == Part("camera", "off")

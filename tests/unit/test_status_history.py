@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from zlfeed.model import CameraStatus, Event, HistoryPoint, Latency, Viewer
+from zlfeed.model import CameraStatus, Event, HistoryPoint, Latency, Part, Viewer
 from zlfeed.publisher.status_history import EVENTS, HISTORY_POINTS, StatusHistory, signature
 
 STATUS = CameraStatus("front", 1_000_000, is_connected=True, state="live", width=640, height=480, fps=30.0)
@@ -23,6 +23,7 @@ NEWS: dict[str, Any] = {
     "fps_asked": 15.0,
     "gop": 30,
     "viewers": (Viewer("a", "127.0.0.1:1"),),
+    "parts": (Part("encoder", "backing_off"),),
 }
 NO_NEWS: dict[str, Any] = {
     "time_us": 2_000_000,
@@ -55,6 +56,13 @@ def test_a_viewers_counters_are_no_news_but_its_leaving_is() -> None:
     later = replace(watched, viewers=(replace(watched.viewers[1], frames_sent=9), watched.viewers[0]))
     assert signature(later) == signature(watched)
     assert signature(replace(watched, viewers=watched.viewers[:1])) != signature(watched)
+
+
+def test_a_parts_age_is_no_news_but_its_error_is() -> None:
+    failed = Part("encoder", "running", restarts=1, last_error="killed", last_error_age_s=1.0)
+    before = replace(STATUS, parts=(failed,))
+    assert signature(replace(before, parts=(replace(failed, last_error_age_s=2.0),))) == signature(before)
+    assert signature(replace(before, parts=(replace(failed, last_error="stalled"),))) != signature(before)
 
 
 def test_a_camera_never_told_of_is_news() -> None:

@@ -232,6 +232,9 @@ class MonitorState:
             for event in message.events:
                 if (entry := _entry(event, host.name)) not in known:
                     self.note(entry)
+        elif isinstance(message, CameraInfo):
+            if camera := host.cameras.get(message.camera):
+                camera.info = message
         elif isinstance(message, ControlResult) and (camera := host.cameras.get(message.camera)):
             camera.on_result(message)
 

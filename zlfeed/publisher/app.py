@@ -21,6 +21,7 @@ from zlfeed.model import (
     ControlResult,
     Event,
     Hello,
+    Part,
     Role,
     ServerMessage,
     SetControl,
@@ -51,6 +52,7 @@ from zlfeed.publisher.status_server import StatusServer
 from zlfeed.publisher.takers import limits, takers
 from zlfeed.publisher.viewers import ViewerReports
 from zlfeed.publisher.wishes import restored, to_keep
+from zlfeed.restart import Restarts
 from zlfeed.rtsp.server import Relay
 from zlfeed.rtsp.stream import LiveStream
 from zlfeed.sdnotify import Notifier
@@ -114,6 +116,7 @@ class Publisher:
         self._pipelines: list[Pipeline] = []
         self._panels: dict[str, Panel] = {}
         self._pushes: dict[str, Push] = {}
+        self._upkeep = Restarts(budget=None)
         self._front: FrontDoor
         self._notifier = Notifier()
         self._service = ServiceLink(self._notifier, lambda: self._pipelines, self._own_statuses)
@@ -139,7 +142,7 @@ class Publisher:
                 owned = [
                     tasks.create_task(kept_running("status server", self._status.run, self._part_failed)),
                     tasks.create_task(kept_running("metrics", self._sample, self._part_failed)),
-                    tasks.create_task(kept_running("relay upkeep", self._relay.run, self._part_failed)),
+                    tasks.create_task(kept_running("relay upkeep", self._relay.run, self._part_failed, self._upkeep)),
                     tasks.create_task(kept_running("alerts", self._alerting.run, self._part_failed)),
                     tasks.create_task(kept_running("reload", self._reloading.run, self._part_failed)),
                     *self._service_tasks(tasks),
@@ -355,6 +358,7 @@ class Publisher:
             latency_ms=self._reports.worst(pipeline.name, now),
             uptime_s=now - self._started,
             server=push.server if push else self._front.server,
+            parts=[*own.parts, *self._ways_out(push, now)],
         )
         host = self._host
         if host is None:
@@ -370,6 +374,15 @@ class Publisher:
             network_interface=host.network_interface,
             temperature_c=host.temperature_c,
         )
+
+    def _ways_out(self, push: Push | None, now: float) -> list[Part]:
+        """What stands behind a camera's encoder."""
+        ways = {"relay": self._upkeep}
+        if self._front.mediamtx:
+            ways["mediamtx"] = self._front.mediamtx.restarts
+        if push:
+            ways["push"] = push.restarts
+        return [restarts.part(name, now) for name, restarts in ways.items()]
 
     async def set_control(self, request: SetControl, tell: Callable[[ServerMessage], None]) -> ControlResult:
         """Has a camera's control set, and reads it back."""

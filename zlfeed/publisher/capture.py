@@ -10,7 +10,6 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
@@ -22,7 +21,7 @@ from zlfeed.publisher.camera import CameraProcess, CameraSpec, FrameInfo, Opened
 from zlfeed.publisher.camera.v4l2 import device_path
 from zlfeed.publisher.i420 import Plane
 from zlfeed.publisher.outlet import FrameSink, Look, Outlet
-from zlfeed.retry import backoff
+from zlfeed.restart import Restarts
 
 log = logs.get(__name__)
 
@@ -34,6 +33,8 @@ SLATE_AFTER_S = 0.5
 SLATE_INTERVAL_S = 0.15
 SLATE_SIZE = (640, 480)
 """While no camera has ever said its size, and none was asked for."""
+HEALTHY_S = 3.0
+"""A camera that gave pictures for this long is tried again soon when it is lost."""
 _POLL_S = 0.1
 
 
@@ -77,7 +78,7 @@ class Capture:
 
     def __init__(self, settings: CaptureSettings, listener: Listener, *, retry_first: bool) -> None:
         self.error: CameraError | None = None
-        self.restarts = 0
+        self.restarts = Restarts(budget=None, healthy_after_s=HEALTHY_S)
         self.connected = False
         self.privacy: Privacy = "off"
         """As it is in force."""
@@ -93,7 +94,6 @@ class Capture:
         self._camera: CameraProcess | None = None
         self._captured_before = 0
         self._dropped_before = 0
-        self._delays: Iterator[float] = backoff()
         self._turn_at = 0.0
         # Orders to open the camera anew are counted: given by any thread, taken and carried out by the capture thread.
         self._given = self._taken = self._done = 0
@@ -201,6 +201,7 @@ class Capture:
         if self._camera is not None and self._made_for != self._settings.camera:
             self._exchange()
         camera = self._camera = self._camera or self._standby()
+        self.restarts.starting()
         camera.open()
         deadline = time.monotonic() + OPEN_TIMEOUT_S
         while not camera.ready(_POLL_S):
@@ -232,7 +233,7 @@ class Capture:
     def _begin(self, opened: Opened) -> None:
         self._begun = True
         self.outlet.begin()
-        self._delays = backoff()
+        self.restarts.running(time.monotonic())
         self._lost_at = None
         self.opened = opened
         self.connected = True
@@ -252,6 +253,7 @@ class Capture:
         """The camera is nobody's; viewers get slates."""
         self._begin_slates()
         self._close(self._camera)
+        self.restarts.off()
         self._note_privacy("released")
         while self._settings.privacy == "released" and not self._stop.wait(_POLL_S / 2):
             self._slate_if_due()
@@ -263,7 +265,9 @@ class Capture:
 
     def _lose(self, error: CameraError) -> bool:
         """Notes the loss and waits before the next attempt; False when there is to be none."""
-        was_open, self.connected = self.connected, False
+        self.connected = False
+        delay = self.restarts.failed(time.monotonic(), str(error))
+        assert delay is not None, "without a budget it is never given up"
         if self._lost_at is None:
             self._lost_at = time.time()
         if not self._begun and not self._retry_first:
@@ -271,14 +275,12 @@ class Capture:
             self.error = error
             self._listener.camera_lost(str(error))
             return False
-        if was_open:
-            self.restarts += 1
         self._begin_slates()
         if self._trial and self._done != self._taken:
             self.refusal = str(error)
         # Told before it is closed: a blocked driver takes a second to end.
         self._listener.camera_lost(str(error))
-        self._turn_at = time.monotonic() + next(self._delays)
+        self._turn_at = time.monotonic() + delay
         self._exchange()
         return True
 
@@ -312,7 +314,7 @@ class Capture:
                 continue
             if gone and os.path.exists(node):
                 # Those who may open it are told a moment after it appears: the next attempts are to be soon.
-                self._delays = backoff()
+                self.restarts.reset()
                 return
             gone = gone or not os.path.exists(node)
 

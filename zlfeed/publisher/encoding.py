@@ -16,6 +16,7 @@ from zlfeed import logs
 from zlfeed.errors import EncoderError
 from zlfeed.publisher.encoder import START_S, EncodedFrame, Encoder
 from zlfeed.publisher.ffmpeg import EncoderSettings
+from zlfeed.restart import Restarts
 from zlfeed.retry import backoff
 
 log = logs.get(__name__)
@@ -37,6 +38,7 @@ class Encoding:
         on_frame: Callable[[Encoder, EncodedFrame], None],
         on_restart: Callable[[str], None],
     ) -> None:
+        """`on_restart` hears why an encoder failed, once another has taken over (`current`) or is about to be tried."""
         self.current: Encoder | None = None
         self.settings: EncoderSettings | None = None
         self.frames_lost = 0
@@ -45,6 +47,7 @@ class Encoding:
         """Why there is no encoder for the settings wanted last, although one with others works."""
         self.fall_back: Callable[[EncoderSettings, str], bool] = lambda _settings, _reason: False
         """Asked when the first encoder gave nothing: whether another is wanted now."""
+        self.restarts = Restarts(budget=None, healthy_after_s=HEALTHY_S, delays=lambda: backoff(first=0.05))
         self._ffmpeg = ffmpeg
         self._on_frame = on_frame
         self._on_restart = on_restart
@@ -98,43 +101,43 @@ class Encoding:
     # ------------------------------------------------------------ the one at work
 
     async def _keep_current(self) -> None:
-        delays = backoff(first=0.05)
         while True:
-            began = time.monotonic()
-            reason = await self._encode()
-            if reason is None:
-                continue
-            if not self._first_frame.is_set():
-                assert self.settings is not None
-                if self.fall_back(self.settings, reason):
-                    continue
-                raise EncoderError(reason)
-            self._on_restart(reason)
-            if time.monotonic() - began > HEALTHY_S:
-                delays = backoff(first=0.05)
-            if self.current is None and self._take_spare() is None:
-                await asyncio.sleep(next(delays))
+            try:
+                await self._encode()
+            except EncoderError as error:
+                reason = str(error)
+                if not self._first_frame.is_set():
+                    assert self.settings is not None
+                    if self.fall_back(self.settings, reason):
+                        continue
+                    raise
+                delay = self.restarts.failed(time.monotonic(), reason)
+                assert delay is not None, "without a budget it is never given up"
+                spare = self.current or self._take_spare()
+                if spare is not None:
+                    self.restarts.running(time.monotonic())  # it is warm
+                self._on_restart(reason)
+                if spare is None:
+                    await asyncio.sleep(delay)
 
-    async def _encode(self) -> str | None:
-        """Has one encoder at work until it fails (then why), or another has taken over (then None)."""
+    async def _encode(self) -> None:
+        """Has one encoder at work until another has taken over. Raises EncoderError when it fails."""
         encoder = self.current
-        try:
-            if encoder is None:
-                assert self.settings is not None
-                encoder = Encoder(self._ffmpeg, self.settings, self._frame)
-                await encoder.start()
-                self.current = encoder
-            reason = await self._until_replaced(encoder)
-        except EncoderError as error:
-            return str(error)
+        if encoder is None:
+            assert self.settings is not None
+            self.restarts.starting()
+            encoder = Encoder(self._ffmpeg, self.settings, self._frame)
+            await encoder.start()
+            self.current = encoder
+        reason = await self._until_replaced(encoder)
         if reason is None:
             await self._retire(encoder)
-            return None
+            return
         self.current = None
         self._take_spare()  # before the one that failed is cleared away: frames are waiting
         self.frames_lost += encoder.pending
         await asyncio.shield(encoder.stop(force=True))
-        return reason
+        raise EncoderError(reason)
 
     async def _until_replaced(self, encoder: Encoder) -> str | None:
         ended = asyncio.ensure_future(encoder.wait())
@@ -199,6 +202,7 @@ class Encoding:
                 return
             self._release()
             self._generation = encoder
+            self.restarts.running(time.monotonic())
             self._first_frame.set()
         self._on_frame(encoder, frame)
 

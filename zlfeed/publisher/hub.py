@@ -6,11 +6,11 @@ A message is encoded once, however many it is for, and lies as the same bytes in
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from zlfeed import logs
-from zlfeed.model import CameraStatus, Event, Hello, ServerMessage, Subscribe
+from zlfeed.model import CameraInfo, CameraStatus, Event, Hello, ServerMessage, Subscribe
 from zlfeed.publisher.outbox import Outbox
 from zlfeed.publisher.status_history import StatusHistory
 from zlfeed.wire.convert import ProtocolError, encode
@@ -20,12 +20,14 @@ log = logs.get(__name__)
 
 @dataclass(eq=False)
 class Listener:
-    """One client that was let in; `host` is its address."""
+    """One client that was let in; `host` is its address, `here` ours as it reached us, `urls` what it was told."""
 
     host: str
     hello: Hello
     subscribe: Subscribe = field(default_factory=Subscribe)
     outbox: Outbox = field(default_factory=Outbox)
+    here: str = ""
+    urls: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     def follows(self, camera: str) -> bool:
         """Whether it is that camera, or all, that it cares about."""
@@ -76,6 +78,15 @@ class Hub:
         for status in statuses:
             stamped = replace(status, status_messages_dropped=self.messages_dropped)
             self.tell(stamped, (listener for listener in to if listener.wants(status.camera)))
+
+    def tell_urls(self, cameras: Callable[[str], Sequence[CameraInfo]]) -> None:
+        """Tells those whose URLs have changed since they heard them. `cameras` asks with our address as they use it."""
+        known = {here: cameras(here) for here in {listener.here for listener in self.listeners}}
+        for listener in self.listeners:
+            for info in known[listener.here]:
+                if listener.urls.get(info.camera) != info.urls:
+                    listener.urls[info.camera] = info.urls
+                    self.tell(info, [listener])
 
     def _encoded(self, message: ServerMessage) -> bytes | None:
         try:

@@ -112,7 +112,6 @@ class Pipeline:
         self._encoding.fall_back = self._fall_back
         stream.want_keyframe = self._encoding.want_keyframe
         self._capture_news = asyncio.Event()
-        self._encoder_restarts = 0
         self._failures: deque[float] = deque(maxlen=MANY_FAILURES)
         self._error: str | None = None
         self._described: Encoder | None = None
@@ -215,12 +214,12 @@ class Pipeline:
         return True
 
     def _encoder_restarted(self, reason: str) -> None:
-        self._encoder_restarts += 1
         self._failures.append(time.monotonic())
         used = self._encoding.settings
         if used and len(self._failures) == MANY_FAILURES and self._failures[-1] - self._failures[0] < FAILURES_S:
             self._fall_back(used, reason)
-        self._on_event("warning", "encoder_restarted", f"camera {self.name}: {reason}; another took over")
+        what = "another took over" if self._encoding.current else "another is tried"
+        self._on_event("warning", "encoder_restarted", f"camera {self.name}: {reason}; {what}")
         self._on_change()
 
     async def run(self) -> None:
@@ -423,8 +422,9 @@ class Pipeline:
             encode_ms_max=encode.max(now),
             stages=stages,
             error_message=self._error,
-            encoder_restarts=self._encoder_restarts,
-            camera_restarts=self._capture.restarts,
+            encoder_restarts=self._encoding.restarts.total,
+            camera_restarts=self._capture.restarts.restarts,
+            parts=[self._capture.restarts.part("camera", now), self._encoding.restarts.part("encoder", now)],
         )
         if encoder is None:
             return status

@@ -29,6 +29,7 @@ def signature(status: CameraStatus) -> Signature:
         status.fps_asked,
         status.gop,
         frozenset(viewer.id for viewer in status.viewers),
+        tuple((part.name, part.state, part.last_error) for part in status.parts),
     )
 
 

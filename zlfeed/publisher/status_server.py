@@ -33,6 +33,7 @@ from zlfeed.publisher.status_session import (
     Refusal,
     Session,
     StatusSource,
+    ask_cameras,
     ask_statuses,
     close,
     peer,
@@ -147,6 +148,7 @@ class StatusServer:
                 hub.tell_statuses(statuses, hub.listeners)
             else:
                 hub.tell_statuses(hub.history.news(statuses), hub.listeners)
+            hub.tell_urls(lambda here: ask_cameras(self._source, hub, here))
             await asyncio.sleep(COALESCE_S)
 
     async def stop(self) -> None:

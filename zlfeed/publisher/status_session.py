@@ -19,6 +19,7 @@ from zlfeed.model import (
     CONTROL,
     PROTOCOL_VERSION,
     VIEW,
+    CameraInfo,
     CameraStatus,
     ClientMessage,
     ControlResult,
@@ -83,6 +84,15 @@ def ask_statuses(source: StatusSource, hub: Hub) -> Sequence[CameraStatus]:
         return ()
 
 
+def ask_cameras(source: StatusSource, hub: Hub, here: str) -> Sequence[CameraInfo]:
+    """Cameras and URLs for those who reached us at `here`; none, and a line in the log, when the source fails."""
+    try:
+        return source.welcome(here).cameras
+    except Exception as error:
+        hub.grumble("status_welcome_failed", error=repr(error))
+        return ()
+
+
 class Refusal(NamedTuple):
     """Why a connection is closed, in words for the person who reads the client's message."""
 
@@ -112,6 +122,7 @@ class Session:
         self._wall_us = wall_us
         self._on_change = on_change
         self.host = plain_host((connection.remote_address or ("",))[0])
+        self._here = plain_host((connection.local_address or ("",))[0])
         self._requests: set[asyncio.Task[None]] = set()
 
     async def run(self) -> Refusal | None:
@@ -120,7 +131,9 @@ class Session:
         if isinstance(hello, Refusal):
             return hello
         self._hello_said = hello
-        listener, welcome = Listener(self.host, hello), self._welcome()
+        welcome = self._welcome()
+        urls = {info.camera: info.urls for info in welcome.cameras}
+        listener = Listener(self.host, hello, here=self._here, urls=urls)
         self._hub.tell_statuses(ask_statuses(self._source, self._hub), [listener])
         self._hub.listeners.add(listener)
         log.info("status_client_joined", client=peer(self._connection), kind=hello.kind[:32], name=hello.name[:64])
@@ -182,7 +195,7 @@ class Session:
     def _welcome(self) -> Welcome:
         """Who and where we are. Should the source fail there are no URLs, but clock, history, events and status."""
         try:
-            welcome = self._source.welcome(plain_host((self._connection.local_address or ("",))[0]))
+            welcome = self._source.welcome(self._here)
         except Exception as error:
             self._hub.grumble("status_welcome_failed", error=repr(error))
             welcome = self._bare_welcome()

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Envelope(_message.Message):
-    __slots__ = ("version", "welcome", "camera_status", "event", "pong", "control_result", "thumbnail", "hello", "ping", "set_control", "viewer_report", "subscribe")
+    __slots__ = ("version", "welcome", "camera_status", "event", "pong", "control_result", "thumbnail", "camera_info", "hello", "ping", "set_control", "viewer_report", "subscribe")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     CAMERA_STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -15,6 +15,7 @@ class Envelope(_message.Message):
     PONG_FIELD_NUMBER: _ClassVar[int]
     CONTROL_RESULT_FIELD_NUMBER: _ClassVar[int]
     THUMBNAIL_FIELD_NUMBER: _ClassVar[int]
+    CAMERA_INFO_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     PING_FIELD_NUMBER: _ClassVar[int]
     SET_CONTROL_FIELD_NUMBER: _ClassVar[int]
@@ -27,12 +28,13 @@ class Envelope(_message.Message):
     pong: Pong
     control_result: ControlResult
     thumbnail: Thumbnail
+    camera_info: CameraInfo
     hello: Hello
     ping: Ping
     set_control: SetControl
     viewer_report: ViewerReport
     subscribe: Subscribe
-    def __init__(self, version: _Optional[int] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., camera_status: _Optional[_Union[CameraStatus, _Mapping]] = ..., event: _Optional[_Union[Event, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., control_result: _Optional[_Union[ControlResult, _Mapping]] = ..., thumbnail: _Optional[_Union[Thumbnail, _Mapping]] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., set_control: _Optional[_Union[SetControl, _Mapping]] = ..., viewer_report: _Optional[_Union[ViewerReport, _Mapping]] = ..., subscribe: _Optional[_Union[Subscribe, _Mapping]] = ...) -> None: ...
+    def __init__(self, version: _Optional[int] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., camera_status: _Optional[_Union[CameraStatus, _Mapping]] = ..., event: _Optional[_Union[Event, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., control_result: _Optional[_Union[ControlResult, _Mapping]] = ..., thumbnail: _Optional[_Union[Thumbnail, _Mapping]] = ..., camera_info: _Optional[_Union[CameraInfo, _Mapping]] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., set_control: _Optional[_Union[SetControl, _Mapping]] = ..., viewer_report: _Optional[_Union[ViewerReport, _Mapping]] = ..., subscribe: _Optional[_Union[Subscribe, _Mapping]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("publisher", "version", "cameras", "history", "events", "time_us", "uptime_s", "role")
@@ -112,7 +114,7 @@ class HistoryPoint(_message.Message):
     def __init__(self, camera: _Optional[str] = ..., time_us: _Optional[int] = ..., fps: _Optional[float] = ..., latency_p50_ms: _Optional[float] = ..., latency_p95_ms: _Optional[float] = ..., bitrate_kbps: _Optional[float] = ..., cpu_percent: _Optional[float] = ...) -> None: ...
 
 class CameraStatus(_message.Message):
-    __slots__ = ("camera", "time_us", "is_connected", "state", "fps", "frames_captured", "frames_sent", "frames_dropped", "width", "height", "codec", "encoder", "bitrate_asked_kbps", "bitrate_kbps", "bytes_sent", "encode_ms_avg", "encode_ms_max", "stages", "latency_ms", "viewers", "cpu_percent", "process_cpu_percent", "memory_percent", "memory_used_mb", "memory_total_mb", "network_mbps", "network_interface", "temperature_c", "uptime_s", "server", "error_message", "fps_asked", "gop", "encoder_restarts", "camera_restarts", "status_messages_dropped", "slow_clients")
+    __slots__ = ("camera", "time_us", "is_connected", "state", "fps", "frames_captured", "frames_sent", "frames_dropped", "width", "height", "codec", "encoder", "bitrate_asked_kbps", "bitrate_kbps", "bytes_sent", "encode_ms_avg", "encode_ms_max", "stages", "latency_ms", "viewers", "cpu_percent", "process_cpu_percent", "memory_percent", "memory_used_mb", "memory_total_mb", "network_mbps", "network_interface", "temperature_c", "uptime_s", "server", "error_message", "fps_asked", "gop", "encoder_restarts", "camera_restarts", "status_messages_dropped", "slow_clients", "parts")
     class FramesDroppedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -157,6 +159,7 @@ class CameraStatus(_message.Message):
     CAMERA_RESTARTS_FIELD_NUMBER: _ClassVar[int]
     STATUS_MESSAGES_DROPPED_FIELD_NUMBER: _ClassVar[int]
     SLOW_CLIENTS_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
     camera: str
     time_us: int
     is_connected: bool
@@ -194,7 +197,26 @@ class CameraStatus(_message.Message):
     camera_restarts: int
     status_messages_dropped: int
     slow_clients: int
-    def __init__(self, camera: _Optional[str] = ..., time_us: _Optional[int] = ..., is_connected: _Optional[bool] = ..., state: _Optional[str] = ..., fps: _Optional[float] = ..., frames_captured: _Optional[int] = ..., frames_sent: _Optional[int] = ..., frames_dropped: _Optional[_Mapping[str, int]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., codec: _Optional[str] = ..., encoder: _Optional[str] = ..., bitrate_asked_kbps: _Optional[float] = ..., bitrate_kbps: _Optional[float] = ..., bytes_sent: _Optional[int] = ..., encode_ms_avg: _Optional[float] = ..., encode_ms_max: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., latency_ms: _Optional[_Union[Latency, _Mapping]] = ..., viewers: _Optional[_Iterable[_Union[Viewer, _Mapping]]] = ..., cpu_percent: _Optional[float] = ..., process_cpu_percent: _Optional[float] = ..., memory_percent: _Optional[float] = ..., memory_used_mb: _Optional[float] = ..., memory_total_mb: _Optional[float] = ..., network_mbps: _Optional[float] = ..., network_interface: _Optional[str] = ..., temperature_c: _Optional[float] = ..., uptime_s: _Optional[float] = ..., server: _Optional[str] = ..., error_message: _Optional[str] = ..., fps_asked: _Optional[float] = ..., gop: _Optional[int] = ..., encoder_restarts: _Optional[int] = ..., camera_restarts: _Optional[int] = ..., status_messages_dropped: _Optional[int] = ..., slow_clients: _Optional[int] = ...) -> None: ...
+    parts: _containers.RepeatedCompositeFieldContainer[Part]
+    def __init__(self, camera: _Optional[str] = ..., time_us: _Optional[int] = ..., is_connected: _Optional[bool] = ..., state: _Optional[str] = ..., fps: _Optional[float] = ..., frames_captured: _Optional[int] = ..., frames_sent: _Optional[int] = ..., frames_dropped: _Optional[_Mapping[str, int]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., codec: _Optional[str] = ..., encoder: _Optional[str] = ..., bitrate_asked_kbps: _Optional[float] = ..., bitrate_kbps: _Optional[float] = ..., bytes_sent: _Optional[int] = ..., encode_ms_avg: _Optional[float] = ..., encode_ms_max: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., latency_ms: _Optional[_Union[Latency, _Mapping]] = ..., viewers: _Optional[_Iterable[_Union[Viewer, _Mapping]]] = ..., cpu_percent: _Optional[float] = ..., process_cpu_percent: _Optional[float] = ..., memory_percent: _Optional[float] = ..., memory_used_mb: _Optional[float] = ..., memory_total_mb: _Optional[float] = ..., network_mbps: _Optional[float] = ..., network_interface: _Optional[str] = ..., temperature_c: _Optional[float] = ..., uptime_s: _Optional[float] = ..., server: _Optional[str] = ..., error_message: _Optional[str] = ..., fps_asked: _Optional[float] = ..., gop: _Optional[int] = ..., encoder_restarts: _Optional[int] = ..., camera_restarts: _Optional[int] = ..., status_messages_dropped: _Optional[int] = ..., slow_clients: _Optional[int] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ...) -> None: ...
+
+class Part(_message.Message):
+    __slots__ = ("name", "state", "restarts", "attempts", "last_error", "last_error_age_s", "retry_in_s")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    RESTARTS_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    LAST_ERROR_FIELD_NUMBER: _ClassVar[int]
+    LAST_ERROR_AGE_S_FIELD_NUMBER: _ClassVar[int]
+    RETRY_IN_S_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    state: str
+    restarts: int
+    attempts: int
+    last_error: str
+    last_error_age_s: float
+    retry_in_s: float
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[str] = ..., restarts: _Optional[int] = ..., attempts: _Optional[int] = ..., last_error: _Optional[str] = ..., last_error_age_s: _Optional[float] = ..., retry_in_s: _Optional[float] = ...) -> None: ...
 
 class Stage(_message.Message):
     __slots__ = ("name", "avg_ms", "p95_ms", "max_ms", "p50_ms")
