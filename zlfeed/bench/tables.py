@@ -136,7 +136,7 @@ def monitors(of: Sequence[Watching]) -> list[RenderableType]:
         ("CPU, % of a core", lambda run: run.cpu, 1),
         ("to the terminal, KB/s", lambda run: run.terminal_kb_s, 1),
         ("memory, MB", lambda run: run.memory_mb, 0),
-        ("memory grows, KB/min", lambda run: run.growth_kb_min, 0),
+        ("memory grows in this first minute, KB/min", lambda run: run.growth_kb_min, 0),
         ("status traffic both ways, B/s", lambda run: run.status_bytes_s, 0),
     ]
     for text, figure, digits in figures:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -133,6 +134,12 @@ class MonitorApp(App[None]):
         if self.duration_s is not None:
             self.set_timer(self.duration_s, self.exit)
         self.refresh_figures()
+        self.call_after_refresh(self._started)
+
+    def _started(self) -> None:
+        """The first picture stands: what has been imported stays, and need not be looked through for garbage again."""
+        gc.freeze()
+        gc.enable()
 
     async def _follow(self) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from functools import partial
@@ -32,6 +33,7 @@ def run(settings: Settings, *, targets: list[str], once: bool, as_json: bool, re
     if once or as_json:
         from zlfeed.monitor import plain
 
+        gc.enable()
         if once:
             return asyncio.run(plain.once(greetings, timeout_s=timeout_s, as_json=as_json, limits=settings.limits))
         return asyncio.run(plain.follow(greetings, timeout_s=timeout_s, duration_s=settings.duration))
