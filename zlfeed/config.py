@@ -156,6 +156,9 @@ class Settings(BaseSettings):
     fps: Annotated[float, Field(ge=0.1, le=240)] | None = None
     bitrate: Bitrate = 800_000
     gop: Gop = None
+    no_adaptive: bool = False
+    min_bitrate: Bitrate | None = None
+    """Where lowering the bitrate for a slow link ends; none: a quarter of the bitrate."""
     codec: Literal["h264", "h265", "av1"] = "h264"
     encoder: str = "auto"
     server: Server = "auto"

@@ -76,6 +76,7 @@ class Viewer:
 class Part:
     """A part of the publisher that is looked after: camera, encoder, relay, mediamtx or push.
 
+    `bitrate_limit_kbps` is what the viewers' links carry, None while they carry what was asked for.
     `state` is one of starting, running, backing_off, given_up, off. `restarts` counts the failures after it had run,
     `attempts` those in a row since then.
     """
@@ -93,6 +94,7 @@ class Part:
 class CameraStatus:
     """Everything about one camera's feed at one moment (design 4.3).
 
+    `bitrate_limit_kbps` is what the viewers' links carry, None while they carry what was asked for.
     `state` is one of starting, live, private, no_signal, encoder_down, stopped.
     `cpu_percent` is the whole machine (0–100), `process_cpu_percent` zlfeed with its children (100 = one core).
     """
@@ -111,6 +113,7 @@ class CameraStatus:
     encoder: str | None = None
     bitrate_asked_kbps: float | None = None
     bitrate_kbps: float | None = None
+    bitrate_limit_kbps: float | None = None
     bytes_sent: int = 0
     encode_ms_avg: float | None = None
     encode_ms_max: float | None = None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.support.commands import Running
 from tests.support.netns import PUBLISHER, two_hosts
 
 PUBLISH = ("publish", "--json", "--no-auth", "--host", "0.0.0.0", "--server", "embedded", "--camera", "test")
+FIXED = (*PUBLISH, "--no-adaptive")
 URL = f"rtsp://{PUBLISHER}:8554/zerolatency"
 BEHIND_MS = 3000
 """Generous: without a bound it would be 5 s after ten seconds, and more with each that follows."""
@@ -15,7 +18,7 @@ BEHIND_MS = 3000
 
 @pytest.mark.needs("ip", "tc")
 def test_the_picture_on_half_the_bitrate_is_never_far_behind_and_recovers() -> None:
-    with two_hosts() as hosts, Running(*PUBLISH, wrapper=hosts.publisher) as publisher:
+    with two_hosts() as hosts, Running(*FIXED, wrapper=hosts.publisher) as publisher:
         publisher.line("ready")
         with Running("receive", URL, "--headless", "--json", "--duration", "24", wrapper=hosts.viewer) as viewer:
             first = viewer.line("second")
@@ -43,7 +46,7 @@ def test_the_picture_on_half_the_bitrate_is_never_far_behind_and_recovers() -> N
 
 @pytest.mark.needs("ip", "tc")
 def test_one_slow_reader_costs_the_others_nothing() -> None:
-    with two_hosts() as hosts, Running(*PUBLISH, wrapper=hosts.publisher) as publisher:
+    with two_hosts() as hosts, Running(*FIXED, wrapper=hosts.publisher) as publisher:
         publisher.line("ready")
         hosts.limit(300)
         near = Running(
@@ -57,3 +60,38 @@ def test_one_slow_reader_costs_the_others_nothing() -> None:
     assert summary["missed"] <= 5
     assert summary["latency_ms"]["p50"] < 100
     assert behind["missed"] > 30
+
+
+@pytest.mark.needs("ip", "tc")
+def test_the_bitrate_follows_what_the_link_carries_and_no_frame_is_missed_by_the_change() -> None:
+    with two_hosts() as hosts, Running(*PUBLISH, wrapper=hosts.publisher) as publisher:
+        publisher.line("ready")
+        near = Running("receive", "rtsp://127.0.0.1:8554/zerolatency", "--headless", "--json", wrapper=hosts.publisher)
+        far = Running("receive", URL, "--headless", "--json", wrapper=hosts.viewer)
+        with near, far:
+            far.line("second")
+            near.line("second")
+            hosts.limit(400)
+            lowered = publisher.line("event", code="bitrate_lowered")
+            assert "10.9.0.1" in lowered["text"]
+            # Whole and new again at the lower bitrate, within seconds.
+            whole = 0
+            for _ in range(20):
+                second = far.line("second")
+                whole = whole + 1 if second["missed"] <= 2 and second["fps"] and second["fps"] > 20 else 0
+                if whole == 3:
+                    break
+            assert whole == 3
+            status = publisher.line("second", bitrate_asked_kbps=800.0)
+            while status["bitrate_limit_kbps"] is None:
+                status = publisher.line("second")
+            assert 200 <= status["bitrate_limit_kbps"] < 800
+            hosts.free()
+            raised = publisher.line("event", code="bitrate_raised")
+            assert raised["level"] == "info"
+            near.process.send_signal(signal.SIGINT)
+            assert near.wait() == 130
+            summary = near.line("summary")
+    # Encoders took over from one another several times; who has a good link saw each of their frames.
+    assert summary["missed"] <= 2
+    assert summary["reconnects"] == 0

@@ -133,7 +133,8 @@ def _steps(options: Options, wanted: Format, tools: Tools, progress: Console) ->
         if "readers" in options.groups:
             yield _readers_step(name, sender, wanted, number, options, tools)
     rates = [round(share * wanted.bitrate) for share in LINK_SHARES]
-    links = [(name, sender, rate) for rate in rates for name, sender in both]
+    fixed: tuple[str, Feed | Plain] = ("zlfeed, fixed bitrate", Feed(("--no-adaptive",)))
+    links = [(name, sender, rate) for rate in rates for name, sender in (both[0], fixed, *both[1:])]
     for number, (name, sender, rate) in plan.interleaved(links, options.rounds):
         if "slow" in options.groups:
             yield _link_step(name, sender, rate, wanted, number, options, tools)

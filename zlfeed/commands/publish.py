@@ -49,6 +49,18 @@ def publish(
     bitrate: Annotated[
         str | None, typer.Option(metavar="RATE", help="800k, 2M …; default 800k.", rich_help_panel=MEDIA)
     ] = None,
+    no_adaptive: Annotated[
+        bool | None,
+        typer.Option(
+            "--no-adaptive", help="Keep the bitrate although a viewer's link does not carry it.", rich_help_panel=MEDIA
+        ),
+    ] = None,
+    min_bitrate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RATE", help="No lower than this for a slow link; default a quarter.", rich_help_panel=MEDIA
+        ),
+    ] = None,
     gop: Annotated[
         str | None,
         typer.Option(metavar="N|auto", help="Keyframe interval in frames; auto: one second.", rich_help_panel=MEDIA),
@@ -203,6 +215,7 @@ def publish(
         settings = load_settings(
             config_file,
             camera=camera or None, size=size, fps=fps, bitrate=bitrate, gop=gop, codec=codec, encoder=encoder,
+            no_adaptive=no_adaptive, min_bitrate=min_bitrate,
             server=server, mediamtx_path=mediamtx_path, ffmpeg_path=ffmpeg_path, host=host, advertise=advertise,
             rtsp_port=rtsp_port, websocket_port=websocket_port, hls_port=hls_port, webrtc_port=webrtc_port,
             stream_name=stream_name, token_file=token_file, token=token, no_auth=no_auth,

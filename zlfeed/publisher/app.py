@@ -26,12 +26,14 @@ from zlfeed.model import (
     ServerMessage,
     SetControl,
     Thumbnail,
+    Viewer,
     ViewerReport,
     Welcome,
 )
 from zlfeed.net import Allowed, plain_host
 from zlfeed.publisher import target, urls
 from zlfeed.publisher.access import Access
+from zlfeed.publisher.adapting import Adapting
 from zlfeed.publisher.alert_actions import Alerting
 from zlfeed.publisher.alerts import Refusals
 from zlfeed.publisher.camera import CameraSpec, parse_camera
@@ -146,6 +148,7 @@ class Publisher:
                     tasks.create_task(kept_running("alerts", self._alerting.run, self._part_failed)),
                     tasks.create_task(kept_running("reload", self._reloading.run, self._part_failed)),
                     *self._service_tasks(tasks),
+                    *self._adapting(tasks),
                     *(tasks.create_task(pipeline.run()) for pipeline in self._pipelines),
                     *(tasks.create_task(self._push(p)) for p in self._pipelines if p.name in self._pushes),
                     tasks.create_task(self._announce()),
@@ -220,6 +223,13 @@ class Publisher:
         )
         self._panels[spec.name] = Panel(pipeline, started, keeper, self._status.control_changed, on_event)
         return pipeline
+
+    def _adapting(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """What fits the bitrate to the viewers' links, unless that is not wanted."""
+        if self._settings.no_adaptive:
+            return []
+        adapting = Adapting(self._pipelines, self._watching, self._pushes.get, self._event, self._settings.min_bitrate)
+        return [tasks.create_task(kept_running("adaptive bitrate", adapting.run, self._part_failed))]
 
     def _make_pushes(self) -> dict[str, Push]:
         """One push for each camera, when --server names a server that is not ours."""
@@ -346,8 +356,7 @@ class Publisher:
         return [self._status_of(pipeline, now) for pipeline in self._pipelines]
 
     def _status_of(self, pipeline: Pipeline, now: float) -> CameraStatus:
-        watching = [*self._relay.viewers(pipeline.stream, now), *self._front.viewers(pipeline.name)]
-        viewers = self._reports.attach(watching, pipeline.name, now)
+        viewers = self._watching(pipeline, now)
         own = pipeline.status(now)
         push = self._pushes.get(pipeline.name)
         if push and push.frames_dropped:
@@ -383,6 +392,10 @@ class Publisher:
         if push:
             ways["push"] = push.restarts
         return [restarts.part(name, now) for name, restarts in ways.items()]
+
+    def _watching(self, pipeline: Pipeline, now: float) -> list[Viewer]:
+        watching = [*self._relay.viewers(pipeline.stream, now), *self._front.viewers(pipeline.name)]
+        return self._reports.attach(watching, pipeline.name, now)
 
     async def set_control(self, request: SetControl, tell: Callable[[ServerMessage], None]) -> ControlResult:
         """Has a camera's control set, and reads it back."""

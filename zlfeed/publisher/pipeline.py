@@ -94,6 +94,8 @@ class Pipeline:
         self.settings = settings
         self.most_fps: float | None = None
         """What the camera gave when it was asked for more."""
+        self.most_bitrate: int | None = None
+        """What the viewers' links carry, bit/s; None while nothing limits it."""
         self._camera: tuple[int, int, float | None] | None = None
         """What the camera gives, or is expected to give once it is open: width, height, fps."""
         self._good = settings
@@ -170,7 +172,15 @@ class Pipeline:
     def encoder_wanted(self) -> EncoderSettings:
         """The encoder's settings for what the camera gives, turned as asked; guessed before anything is known of it."""
         width, height, fps = self._camera or (*(self.settings.capture.size or SLATE_SIZE), None)
-        return self.settings.encoder_for(*turned_size(width, height, self.settings.capture.look.orientation), fps)
+        asked = self.settings.encoder_for(*turned_size(width, height, self.settings.capture.look.orientation), fps)
+        return replace(asked, bitrate=min(asked.bitrate, self.most_bitrate or asked.bitrate))
+
+    def limit_bitrate(self, most: int | None) -> None:
+        """Encodes with at most so many bit/s from now on, whatever is asked for; None: as asked."""
+        self.most_bitrate = most
+        if self._camera is not None:
+            self._want()
+        self._on_change()
 
     def _on_lost(self, reason: str) -> None:
         if self._capture.on_trial and self._capture.refusal is not None:
@@ -370,7 +380,7 @@ class Pipeline:
         encoder, capture = self.encoder_wanted(), self.settings.capture
         known = self._camera
         return FeedValues(
-            bitrate_kbps=round(encoder.bitrate / 1000),
+            bitrate_kbps=round(self.settings.bitrate / 1000),
             gop=encoder.gop,
             fps=encoder.fps if known or capture.fps else None,
             size=known[:2] if known else capture.size,
@@ -416,6 +426,7 @@ class Pipeline:
             frames_sent=self.frames_sent,
             frames_dropped=self._drops(),
             bitrate_asked_kbps=self.settings.bitrate / 1000,
+            bitrate_limit_kbps=self.most_bitrate / 1000 if self.most_bitrate else None,
             bitrate_kbps=self._kbps(now),
             bytes_sent=self._bytes_sent,
             encode_ms_avg=encode.mean(now),

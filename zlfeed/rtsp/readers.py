@@ -84,6 +84,11 @@ class SessionReader(abc.ABC):
                 self._block = block
                 self.session.alive = True
 
+    @property
+    def reception(self) -> tuple[int, int] | None:
+        """Packets lost so far and the highest sequence number so far, as the receiver reports them (RFC 3550 6.4.1)."""
+        return (self._block.lost, self._block.highest_sequence) if self._block else None
+
     def _count(self, units: Sequence[AccessUnit]) -> None:
         for unit in units:
             self._packets += len(unit.packets)

@@ -114,7 +114,7 @@ class HistoryPoint(_message.Message):
     def __init__(self, camera: _Optional[str] = ..., time_us: _Optional[int] = ..., fps: _Optional[float] = ..., latency_p50_ms: _Optional[float] = ..., latency_p95_ms: _Optional[float] = ..., bitrate_kbps: _Optional[float] = ..., cpu_percent: _Optional[float] = ...) -> None: ...
 
 class CameraStatus(_message.Message):
-    __slots__ = ("camera", "time_us", "is_connected", "state", "fps", "frames_captured", "frames_sent", "frames_dropped", "width", "height", "codec", "encoder", "bitrate_asked_kbps", "bitrate_kbps", "bytes_sent", "encode_ms_avg", "encode_ms_max", "stages", "latency_ms", "viewers", "cpu_percent", "process_cpu_percent", "memory_percent", "memory_used_mb", "memory_total_mb", "network_mbps", "network_interface", "temperature_c", "uptime_s", "server", "error_message", "fps_asked", "gop", "encoder_restarts", "camera_restarts", "status_messages_dropped", "slow_clients", "parts")
+    __slots__ = ("camera", "time_us", "is_connected", "state", "fps", "frames_captured", "frames_sent", "frames_dropped", "width", "height", "codec", "encoder", "bitrate_asked_kbps", "bitrate_kbps", "bitrate_limit_kbps", "bytes_sent", "encode_ms_avg", "encode_ms_max", "stages", "latency_ms", "viewers", "cpu_percent", "process_cpu_percent", "memory_percent", "memory_used_mb", "memory_total_mb", "network_mbps", "network_interface", "temperature_c", "uptime_s", "server", "error_message", "fps_asked", "gop", "encoder_restarts", "camera_restarts", "status_messages_dropped", "slow_clients", "parts")
     class FramesDroppedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -136,6 +136,7 @@ class CameraStatus(_message.Message):
     ENCODER_FIELD_NUMBER: _ClassVar[int]
     BITRATE_ASKED_KBPS_FIELD_NUMBER: _ClassVar[int]
     BITRATE_KBPS_FIELD_NUMBER: _ClassVar[int]
+    BITRATE_LIMIT_KBPS_FIELD_NUMBER: _ClassVar[int]
     BYTES_SENT_FIELD_NUMBER: _ClassVar[int]
     ENCODE_MS_AVG_FIELD_NUMBER: _ClassVar[int]
     ENCODE_MS_MAX_FIELD_NUMBER: _ClassVar[int]
@@ -174,6 +175,7 @@ class CameraStatus(_message.Message):
     encoder: str
     bitrate_asked_kbps: float
     bitrate_kbps: float
+    bitrate_limit_kbps: float
     bytes_sent: int
     encode_ms_avg: float
     encode_ms_max: float
@@ -198,7 +200,7 @@ class CameraStatus(_message.Message):
     status_messages_dropped: int
     slow_clients: int
     parts: _containers.RepeatedCompositeFieldContainer[Part]
-    def __init__(self, camera: _Optional[str] = ..., time_us: _Optional[int] = ..., is_connected: _Optional[bool] = ..., state: _Optional[str] = ..., fps: _Optional[float] = ..., frames_captured: _Optional[int] = ..., frames_sent: _Optional[int] = ..., frames_dropped: _Optional[_Mapping[str, int]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., codec: _Optional[str] = ..., encoder: _Optional[str] = ..., bitrate_asked_kbps: _Optional[float] = ..., bitrate_kbps: _Optional[float] = ..., bytes_sent: _Optional[int] = ..., encode_ms_avg: _Optional[float] = ..., encode_ms_max: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., latency_ms: _Optional[_Union[Latency, _Mapping]] = ..., viewers: _Optional[_Iterable[_Union[Viewer, _Mapping]]] = ..., cpu_percent: _Optional[float] = ..., process_cpu_percent: _Optional[float] = ..., memory_percent: _Optional[float] = ..., memory_used_mb: _Optional[float] = ..., memory_total_mb: _Optional[float] = ..., network_mbps: _Optional[float] = ..., network_interface: _Optional[str] = ..., temperature_c: _Optional[float] = ..., uptime_s: _Optional[float] = ..., server: _Optional[str] = ..., error_message: _Optional[str] = ..., fps_asked: _Optional[float] = ..., gop: _Optional[int] = ..., encoder_restarts: _Optional[int] = ..., camera_restarts: _Optional[int] = ..., status_messages_dropped: _Optional[int] = ..., slow_clients: _Optional[int] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ...) -> None: ...
+    def __init__(self, camera: _Optional[str] = ..., time_us: _Optional[int] = ..., is_connected: _Optional[bool] = ..., state: _Optional[str] = ..., fps: _Optional[float] = ..., frames_captured: _Optional[int] = ..., frames_sent: _Optional[int] = ..., frames_dropped: _Optional[_Mapping[str, int]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., codec: _Optional[str] = ..., encoder: _Optional[str] = ..., bitrate_asked_kbps: _Optional[float] = ..., bitrate_kbps: _Optional[float] = ..., bitrate_limit_kbps: _Optional[float] = ..., bytes_sent: _Optional[int] = ..., encode_ms_avg: _Optional[float] = ..., encode_ms_max: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., latency_ms: _Optional[_Union[Latency, _Mapping]] = ..., viewers: _Optional[_Iterable[_Union[Viewer, _Mapping]]] = ..., cpu_percent: _Optional[float] = ..., process_cpu_percent: _Optional[float] = ..., memory_percent: _Optional[float] = ..., memory_used_mb: _Optional[float] = ..., memory_total_mb: _Optional[float] = ..., network_mbps: _Optional[float] = ..., network_interface: _Optional[str] = ..., temperature_c: _Optional[float] = ..., uptime_s: _Optional[float] = ..., server: _Optional[str] = ..., error_message: _Optional[str] = ..., fps_asked: _Optional[float] = ..., gop: _Optional[int] = ..., encoder_restarts: _Optional[int] = ..., camera_restarts: _Optional[int] = ..., status_messages_dropped: _Optional[int] = ..., slow_clients: _Optional[int] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ...) -> None: ...
 
 class Part(_message.Message):
     __slots__ = ("name", "state", "restarts", "attempts", "last_error", "last_error_age_s", "retry_in_s")
