@@ -9,7 +9,20 @@ from typing import Annotated
 import typer
 
 from zlfeed import __version__
-from zlfeed.commands import bench, cameras, config, demo, doctor, mediamtx, monitor, publish, receive, service, token
+from zlfeed.commands import (
+    bench,
+    cameras,
+    config,
+    demo,
+    doctor,
+    mediamtx,
+    monitor,
+    publish,
+    receive,
+    service,
+    tls,
+    token,
+)
 from zlfeed.commands.common import Command, Group
 
 app = typer.Typer(
@@ -48,7 +61,7 @@ for _command in (
     doctor.doctor,
 ):
     app.command(cls=Command)(_command)
-for _group in (config, token, mediamtx, service):
+for _group in (config, token, mediamtx, service, tls):
     app.add_typer(_group.group)
 
 

@@ -25,6 +25,7 @@ from zlfeed.monitor.limits import Limit, Thresholds, parser
 from zlfeed.net import Allowed
 from zlfeed.publisher import target
 from zlfeed.publisher.mediamtx import release
+from zlfeed.tls import parse_fingerprint
 
 _RULE = Thresholds()
 
@@ -105,6 +106,10 @@ def _allowed(networks: list[str]) -> list[str]:
     return Allowed(networks).networks
 
 
+def _fingerprints(texts: list[str]) -> list[str]:
+    return [parse_fingerprint(text) for text in texts]
+
+
 def _or_off(value: object) -> object:
     return None if value == "off" else value
 
@@ -183,6 +188,10 @@ class Settings(BaseSettings):
     """Lets its bearer look and report, not set anything."""
     readonly_token_file: Path | None = None
     no_auth: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    rtsps_port: Port = 8322
+    """RTSP over TLS, when there is a certificate; the usual port in MediaMTX."""
     wait_camera: bool = False
     no_timecode: bool = False
     no_overlay: bool = False
@@ -204,6 +213,8 @@ class Settings(BaseSettings):
     backend: Literal["auto", "ffmpeg", "gstreamer", "v4l2", "any"] = "auto"
     transport: Literal["tcp", "udp"] = "tcp"
     status_url: str | None = None
+    fingerprint: Annotated[Listed, AfterValidator(_fingerprints)] = Field(default=[])
+    """SHA-256 of the certificates that are trusted, whatever else is said of them; none: those the system trusts."""
     refresh_hz: Annotated[float, Field(gt=0, le=30)] = 2.0
     preview_hz: Annotated[float, Field(gt=0, le=5)] = 2.0
     """Pictures a second while the preview is open."""

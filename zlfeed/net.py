@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import ipaddress
@@ -75,6 +76,15 @@ def is_own(host: str) -> bool:
 
     wanted = plain_host(host.strip("[]"))
     return any(plain_host(address.address) == wanted for found in psutil.net_if_addrs().values() for address in found)
+
+
+def unsent(transport: asyncio.Transport) -> int:
+    """Bytes that were written to a transport and have not reached the kernel.
+
+    Below TLS asyncio has another transport with a buffer of its own, which the upper one does not count.
+    """
+    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    return transport.get_write_buffer_size() + (below.get_write_buffer_size() if below is not None else 0)
 
 
 def bind_tcp(hosts: Sequence[str], port: int, *, option: str) -> tuple[list[socket.socket], int]:

@@ -9,20 +9,23 @@ import asyncio
 import errno
 import ipaddress
 import re
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from socket import gaierror
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus, WebSocketException
 
-from zlfeed import logs
+from zlfeed import logs, tls
 from zlfeed.clock import ClockFilter, monotonic_us
 from zlfeed.errors import StartError, UsageError
 from zlfeed.model import ClientMessage, Hello, Ping, Pong, ServerMessage, Subscribe, Welcome
-from zlfeed.net import host_port
+from zlfeed.net import host_port, is_own
 from zlfeed.retry import backoff
+from zlfeed.tls import Trust, Untrusted
 from zlfeed.wire import deflate
 from zlfeed.wire.close import CloseCode
 from zlfeed.wire.convert import ProtocolError, UnknownMessage, VersionError, decode, encode
@@ -37,6 +40,7 @@ PING_BURST_INTERVAL_S = 0.02
 PING_INTERVAL_S = 2.0
 STEADY_S = 2.0
 """A connection that lasted this long was a good one: the next is tried at once, not after a long delay."""
+TOKEN_REFUSED = "refuses the token"
 RETRY_S = 2.0
 """The longest pause between attempts: a publisher that is back is seen within it."""
 
@@ -54,14 +58,15 @@ class LinkState:
     error: str | None
 
 
-def status_url(host_or_url: str, port: int) -> str:
+def status_url(host_or_url: str, port: int, *, secure: bool = False) -> str:
     """The status URL of `HOST`, `HOST:9000`, an IPv6 address with or without brackets, or a ws:// or wss:// URL.
 
-    `port` is used where none is said. Raises UsageError for anything else.
+    `port` is used where none is said, and TLS with `secure` where no scheme is. Raises UsageError for anything else.
     """
     text = host_or_url.strip()
     if "://" not in text:
-        text = f"ws://[{text}]" if _is_ipv6(text) else f"ws://{text}"
+        scheme = "wss" if secure else "ws"
+        text = f"{scheme}://[{text}]" if _is_ipv6(text) else f"{scheme}://{text}"
     nonsense = f"{host_or_url!r} is no address of a publisher: write HOST, HOST:PORT, or ws://HOST:PORT/"
     try:
         parts = urlsplit(text)
@@ -85,6 +90,35 @@ def _is_ipv6(text: str) -> bool:
     return True
 
 
+class _SpeaksTls(NamedTuple):
+    """What answers may speak TLS; `sentence` in case it does not."""
+
+    sentence: str
+
+
+async def wants_token(url: str, *, trust: Trust, timeout_s: float) -> bool:
+    """Whether the publisher there turns away who has no token; False also when it does not answer."""
+    heard: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def on_message(_message: ServerMessage) -> None:
+        if not heard.done():
+            heard.set_result(False)
+
+    def on_link(state: LinkState) -> None:
+        if state.error is not None and not heard.done():
+            heard.set_result(TOKEN_REFUSED in state.error)
+
+    client = StatusClient(
+        url, Hello("", "other"), on_message=on_message, on_link=on_link, timeout_s=timeout_s, trust=trust
+    )
+    running = asyncio.create_task(client.run())
+    try:
+        return await heard
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 class StatusClient:
     """One publisher's status, for ever: connects, says Hello, hands over every message, reconnects with backoff.
 
@@ -103,12 +137,18 @@ class StatusClient:
         on_link: Callable[[LinkState], None] = lambda _state: None,
         timeout_s: float = 2.0,
         compress: bool = False,
+        trust: Trust = Trust(),  # noqa: B008 - frozen
     ) -> None:
-        """`compress`: where bytes matter more than the last microseconds."""
+        """`compress`: where bytes matter more than the last microseconds; `trust`: which certificate is accepted at a
+        wss:// URL.
+        """
         self._compress = compress
         self.clock = ClockFilter()
         self.url = url
+        self._trust = trust
+        self._found_tls = False
         parts = urlsplit(url)
+        self._host = parts.hostname or ""
         self._where = host_port(parts.hostname or "", parts.port or 0)
         self._greeting: list[ClientMessage] = [hello] if subscribe is None else [hello, subscribe]
         self._on_message = on_message
@@ -157,9 +197,20 @@ class StatusClient:
 
     async def _session(self) -> str | StartError:
         """One connection from start to end; how it ended."""
+        ended = await self._attempt()
+        if isinstance(ended, _SpeaksTls):
+            # On this machine it is found out: where the feed does not leave it, there is nothing to be proven.
+            self._found_tls = True
+            ended = await self._attempt()
+        return ended.sentence if isinstance(ended, _SpeaksTls) else ended
+
+    async def _attempt(self) -> str | StartError | _SpeaksTls:
+        secure = self._found_tls or self.url.startswith("wss:")
+        url = self.url.replace("ws://", "wss://", 1) if self._found_tls else self.url
         try:
             async with connect(
-                self.url,
+                url,
+                ssl=self._trust.context(self._host) if secure else None,
                 open_timeout=self._timeout_s,
                 close_timeout=min(1.0, self._timeout_s),
                 max_size=MAX_MESSAGE_BYTES,
@@ -168,6 +219,9 @@ class StatusClient:
                 proxy=None,
                 happy_eyeballs_delay=0.25,
             ) as connection:
+                if secure:
+                    # Before the token is said.
+                    self._trust.check(self._where, connection.transport.get_extra_info("ssl_object"))
                 return await self._greet(connection) or await self._converse(connection)
         except (OSError, UnicodeError, WebSocketException) as error:
             return self._why_not(error)
@@ -290,20 +344,29 @@ class StatusClient:
         reason = f": {frame.reason}" if frame.reason else ""
         if frame.code == CloseCode.BAD_TOKEN:
             return StartError(
-                f"{self._where} refuses the token{reason}; give the publisher's with --token-file or --token"
+                f"{self._where} {TOKEN_REFUSED}{reason}; give the publisher's with --token-file or --token"
             )
         if frame.code == CloseCode.OTHER_VERSION:
             return StartError(f"{self._where} speaks another version of the status protocol{reason}; update zlfeed")
         return f"{self._where} closed the connection ({frame.code}{reason})"
 
-    def _why_not(self, error: Exception) -> str:
+    def _why_not(self, error: Exception) -> str | StartError | _SpeaksTls:
         """Why there is no connection."""
+        if isinstance(error, Untrusted | ssl.SSLCertVerificationError):
+            return StartError(tls.words(error, self._where))
+        if isinstance(error, ssl.SSLError):
+            return tls.words(error, self._where)
         if isinstance(error, TimeoutError):
             return f"{self._where} does not answer within {self._timeout_s:g} s"
         if isinstance(error, InvalidStatus):
             return f"{self._where} is no zlfeed publisher's status port (HTTP {error.response.status_code})"
         if isinstance(error, InvalidMessage):
-            return f"{self._where} answers, but not as a WebSocket server"
+            sentence = f"{self._where} answers, but not as a WebSocket server"
+            if self._found_tls or self.url.startswith("wss:"):
+                return sentence
+            if is_own(self._host):
+                return _SpeaksTls(sentence)
+            return f"{sentence}: with TLS write wss://{self._where}/, with the publisher's --fingerprint"
         if isinstance(error, gaierror | UnicodeError):
             return f"the name {urlsplit(self.url).hostname!r} is not known: check its spelling, or use the address"
         if isinstance(error, OSError):

@@ -53,7 +53,7 @@ def _given(file: Path | None, value: str | None, option: str) -> Token | None:
     if file is not None:
         return Token(_read(file), True, file)
     if value is not None:
-        return Token(_checked(value, option), True)
+        return Token(checked(value, option), True)
     return None
 
 
@@ -129,10 +129,11 @@ def _read(path: Path) -> str:
         raise UsageError(f"the token file {path} cannot be read: {os.strerror(error.errno or 0)}") from None
     except UnicodeDecodeError:
         raise UsageError(f"the token file {path} is no text: it holds one line, the token") from None
-    return _checked(text.strip(), f"the token file {path}")
+    return checked(text.strip(), f"the token file {path}")
 
 
-def _checked(token: str, where: str) -> str:
+def checked(token: str, where: str) -> str:
+    """A token that survives a URL and a header, which is hidden in logs from now on. Raises UsageError."""
     if not 8 <= len(token) <= 256 or not all(0x21 <= ord(c) <= 0x7E and c not in '"\\:/@?#%' for c in token):
         raise UsageError(f'{where}: a token is 8 to 256 letters, digits and signs, without spaces and " \\ : / @ ? # %')
     logs.conceal(token)

@@ -92,6 +92,18 @@ ReadonlyToken = Annotated[
 ]
 
 
+Fingerprint = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fingerprint",
+        metavar="SHA256",
+        help="With TLS: the publisher's certificate, as it shows it; may be given again. "
+        "Default: what the system trusts.",
+        rich_help_panel=ACCESS,
+    ),
+]
+
+
 def end(command: Callable[[], int]) -> None:
     """Runs a command to its exit code; our own errors become one line on stderr."""
     from zlfeed.logs import scrub

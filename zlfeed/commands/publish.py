@@ -129,6 +129,21 @@ def publish(
     no_auth: Annotated[
         bool | None, typer.Option("--no-auth", help="Let everyone in who can reach the port.", rich_help_panel=ACCESS)
     ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A certificate (PEM): other machines then come by rtsps://, wss:// and https:// only.",
+            rich_help_panel=ACCESS,
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its key (PEM, no password).", rich_help_panel=ACCESS)
+    ] = None,
+    rtsps_port: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", help="RTSP over TLS; default 8322; 0: any free one.", rich_help_panel=NETWORK),
+    ] = None,
     allow: Annotated[
         list[str] | None,
         typer.Option(
@@ -219,7 +234,9 @@ def publish(
             server=server, mediamtx_path=mediamtx_path, ffmpeg_path=ffmpeg_path, host=host, advertise=advertise,
             rtsp_port=rtsp_port, websocket_port=websocket_port, hls_port=hls_port, webrtc_port=webrtc_port,
             stream_name=stream_name, token_file=token_file, token=token, no_auth=no_auth,
-            readonly_token_file=readonly_token_file, readonly_token=readonly_token, allow=allow or None,
+            tls_cert=tls_cert, tls_key=tls_key, rtsps_port=rtsps_port,
+            readonly_token_file=readonly_token_file, readonly_token=readonly_token,
+            allow=allow or None,
             web_plain=web_plain, wait_camera=wait_camera, no_timecode=no_timecode, no_overlay=no_overlay,
             no_closed_frames=no_closed_frames, reset_controls=reset_controls,
             alert_command=alert_command, alert_webhook=alert_webhook,

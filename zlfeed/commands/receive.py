@@ -12,6 +12,7 @@ from zlfeed.commands.common import (
     NETWORK,
     ConfigFile,
     Duration,
+    Fingerprint,
     Json,
     LogFormat,
     Token,
@@ -53,6 +54,10 @@ def receive(
     transport: Annotated[
         str | None, typer.Option(metavar="tcp|udp", help="Default tcp.", rich_help_panel=NETWORK)
     ] = None,
+    rtsps_port: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", help="With HOST and --fingerprint; default 8322.", rich_help_panel=NETWORK),
+    ] = None,
     status_url: Annotated[
         str | None,
         typer.Option(
@@ -72,6 +77,7 @@ def receive(
     ] = None,
     token_file: TokenFile = None,
     token: Token = None,
+    fingerprint: Fingerprint = None,
     duration: Duration = None,
     json: Json = False,
     config_file: ConfigFile = None,
@@ -85,7 +91,9 @@ def receive(
         settings = load_settings(
             config_file,
             backend=backend, transport=transport, status_url=status_url, rtsp_port=rtsp_port,
+            rtsps_port=rtsps_port,
             websocket_port=websocket_port, stream_name=stream_name, token_file=token_file, token=token,
+            fingerprint=fingerprint or None,
             duration=duration, log_format=log_format,
         )  # fmt: skip
         mode = _mode(display, headless, display_mode, save)

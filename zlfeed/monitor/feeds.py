@@ -27,6 +27,7 @@ from zlfeed.monitor.preview import Asked, Preview, Shown
 from zlfeed.monitor.snapshot import LogEntry, Snapshot
 from zlfeed.monitor.state import MonitorState
 from zlfeed.status_client import LinkState, StatusClient
+from zlfeed.tls import Trust
 
 
 def hello(token: str) -> Hello:
@@ -37,7 +38,14 @@ def hello(token: str) -> Hello:
 class Feeds:
     """One status connection a publisher; each reconnects alone, for ever."""
 
-    def __init__(self, greetings: Mapping[str, Hello], *, timeout_s: float, limits: Thresholds | None = None) -> None:
+    def __init__(
+        self,
+        greetings: Mapping[str, Hello],
+        *,
+        timeout_s: float,
+        limits: Thresholds | None = None,
+        trust: Trust = Trust(),  # noqa: B008 - frozen
+    ) -> None:
         """`greetings`: for each publisher's URL how we introduce ourselves there."""
         self.state = MonitorState(list(greetings), limits)
         self.on_news: Callable[[], None] = lambda: None
@@ -50,6 +58,7 @@ class Feeds:
                 on_link=partial(self._on_link, url),
                 timeout_s=timeout_s,
                 compress=True,
+                trust=trust,
             )
             for url, greeting in greetings.items()
         }

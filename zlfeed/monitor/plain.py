@@ -29,15 +29,23 @@ from zlfeed.monitor.views import cards
 from zlfeed.monitor.views.top import WORDS, state_word
 from zlfeed.signals import Shutdown
 from zlfeed.status_client import LinkState, StatusClient
+from zlfeed.tls import Trust
 
 _EVENTS_KNOWN = 1000
+_TRUST = Trust()
 
 
 async def once(
-    greetings: Mapping[str, Hello], *, timeout_s: float, as_json: bool, limits: Thresholds | None = None
+    greetings: Mapping[str, Hello],
+    *,
+    timeout_s: float,
+    as_json: bool,
+    limits: Thresholds | None = None,
+    trust: Trust = _TRUST,
 ) -> int:
     """Prints every camera of every publisher once. Raises StartError when a publisher does not answer in time."""
-    outcomes = await asyncio.gather(*(_ask(url, greeting, timeout_s, limits) for url, greeting in greetings.items()))
+    asked = (_ask(url, greeting, timeout_s, limits, trust) for url, greeting in greetings.items())
+    outcomes = await asyncio.gather(*asked)
     for state, _ in outcomes:
         snapshot = state.snapshot(monotonic_us() / 1e6, time.time_ns() // 1000)
         for view in snapshot.cameras:
@@ -54,7 +62,7 @@ async def once(
 
 
 async def _ask(
-    url: str, greeting: Hello, timeout_s: float, limits: Thresholds | None
+    url: str, greeting: Hello, timeout_s: float, limits: Thresholds | None, trust: Trust
 ) -> tuple[MonitorState, str | None]:
     """One publisher's state when every camera has said how it is, and why not, where not."""
     state = MonitorState([url], limits)
@@ -74,7 +82,7 @@ async def _ask(
         if isinstance(message, Welcome | CameraStatus) and all(c.status for c in state.hosts[url].cameras.values()):
             settle(None)
 
-    client = StatusClient(url, greeting, on_message=on_message, on_link=on_link, timeout_s=timeout_s)
+    client = StatusClient(url, greeting, on_message=on_message, on_link=on_link, timeout_s=timeout_s, trust=trust)
     running = asyncio.create_task(client.run())
     try:
         # Up to one time-out for the connection, one for the Welcome; then the publisher's next second.
@@ -88,7 +96,9 @@ async def _ask(
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def follow(greetings: Mapping[str, Hello], *, timeout_s: float, duration_s: float | None) -> int:
+async def follow(
+    greetings: Mapping[str, Hello], *, timeout_s: float, duration_s: float | None, trust: Trust = _TRUST
+) -> int:
     """Prints JSON lines until a signal, or for `duration_s`. Raises StartError when every publisher refused us."""
     refusals: list[str] = []
     said: deque[tuple[str, Event]] = deque(maxlen=_EVENTS_KNOWN)
@@ -115,6 +125,7 @@ async def follow(greetings: Mapping[str, Hello], *, timeout_s: float, duration_s
             on_message=lambda message: on_message(url, message),
             on_link=lambda link: _say(to_json("link", link)),
             timeout_s=timeout_s,
+            trust=trust,
         )
         try:
             await client.run()

@@ -12,11 +12,13 @@ from urllib.parse import urlsplit
 import structlog
 
 from zlfeed import tokens
+from zlfeed.ask import token_for
 from zlfeed.config import Settings
 from zlfeed.errors import ExitCode, UsageError
 from zlfeed.monitor import notify
 from zlfeed.monitor.feeds import Feeds, hello
-from zlfeed.status_client import status_url
+from zlfeed.status_client import status_url, wants_token
+from zlfeed.tls import Trust
 
 
 def run(settings: Settings, *, targets: list[str], once: bool, as_json: bool, readonly: bool) -> int:
@@ -26,20 +28,31 @@ def run(settings: Settings, *, targets: list[str], once: bool, as_json: bool, re
     `once`, or when all of them refuse us.
     """
     said = targets or [settings.publisher or "localhost"]
-    urls = list(dict.fromkeys(status_url(target, settings.websocket_port) for target in said))
+    urls = list(
+        dict.fromkeys(status_url(target, settings.websocket_port, secure=bool(settings.fingerprint)) for target in said)
+    )
     # Each hears the token that is meant for it: this machine's own goes to no other.
-    greetings = {url: hello(tokens.for_client(settings, urlsplit(url).hostname or "")) for url in urls}
-    timeout_s = settings.connection_timeout
+    timeout_s, trust = settings.connection_timeout, Trust(settings.fingerprint)
+
+    def token(url: str) -> str:
+        if as_json:
+            return tokens.for_client(settings, urlsplit(url).hostname or "")
+        wanted = partial(wants_token, url, trust=trust, timeout_s=timeout_s)
+        return token_for(settings, urlsplit(url).hostname or "", lambda: asyncio.run(wanted()))
+
+    greetings = {url: hello(token(url)) for url in urls}
     if once or as_json:
         from zlfeed.monitor import plain
 
         gc.enable()
         if once:
-            return asyncio.run(plain.once(greetings, timeout_s=timeout_s, as_json=as_json, limits=settings.limits))
-        return asyncio.run(plain.follow(greetings, timeout_s=timeout_s, duration_s=settings.duration))
+            found = plain.once(greetings, timeout_s=timeout_s, as_json=as_json, limits=settings.limits, trust=trust)
+            return asyncio.run(found)
+        return asyncio.run(plain.follow(greetings, timeout_s=timeout_s, duration_s=settings.duration, trust=trust))
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.__stderr__)):
         raise UsageError("the monitor needs a terminal: without one use --once, or --json for programs")
-    return _on_screen(settings, Feeds(greetings, timeout_s=timeout_s, limits=settings.limits), readonly=readonly)
+    feeds = Feeds(greetings, timeout_s=timeout_s, limits=settings.limits, trust=trust)
+    return _on_screen(settings, feeds, readonly=readonly)
 
 
 def _on_screen(settings: Settings, feeds: Feeds, *, readonly: bool) -> int:

@@ -38,6 +38,7 @@ from zlfeed.publisher.alert_actions import Alerting
 from zlfeed.publisher.alerts import Refusals
 from zlfeed.publisher.camera import CameraSpec, parse_camera
 from zlfeed.publisher.capture import CaptureSettings
+from zlfeed.publisher.certificate import Certificate
 from zlfeed.publisher.choice import EncoderChoice
 from zlfeed.publisher.ffmpeg import find_ffmpegs
 from zlfeed.publisher.front import DoorSettings, FrontDoor, choose
@@ -60,6 +61,7 @@ from zlfeed.rtsp.stream import LiveStream
 from zlfeed.sdnotify import Notifier
 from zlfeed.signals import Shutdown
 from zlfeed.supervise import kept_running, own_error
+from zlfeed.tls import file_fingerprint
 
 log = logs.get(__name__)
 
@@ -89,6 +91,7 @@ class Publisher:
     def __init__(self, settings: Settings, access: Access, report: Report) -> None:
         self._settings = settings
         self._access = access
+        self._tls = Certificate.of(settings)
         self._report = report
         self._started = time.monotonic()
         self._hosts = urls.listen_hosts(settings.host, authenticated=access.main is not None)
@@ -103,6 +106,7 @@ class Publisher:
         self._status = StatusServer(
             self, self._hosts, settings.websocket_port,
             allowed=allowed, on_refused=self._turned_away, gate=access.gate,
+            tls=self._tls.context if self._tls else None, names=[settings.advertise] if settings.advertise else (),
         )  # fmt: skip
         self._refusals = Refusals()
         self._alerting = Alerting(
@@ -191,6 +195,9 @@ class Publisher:
             advertise=s.advertise,
             web_plain=s.web_plain,
             allow=s.allow,
+            tls=self._tls.files if self._tls else None,
+            tls_context=self._tls.context if self._tls else None,
+            rtsps_port=s.rtsps_port,
         )
         return FrontDoor(
             door,
@@ -325,7 +332,10 @@ class Publisher:
         found = self._front.urls(host, camera)
         if push := self._pushes.get(camera):
             found["push"] = push.target.url
-        return {"rtsp": found.pop("rtsp"), "websocket": urls.websocket_url(host, self._status.port), **found}
+        return {"rtsp": found.pop("rtsp"), "websocket": self._websocket_url(host), **found}
+
+    def _websocket_url(self, host: str) -> str:
+        return urls.websocket_url(host, self._status.port, secure=self._tls is not None)
 
     def _own_statuses(self) -> list[CameraStatus]:
         """The figures for our own report: an error in them must not end the feed."""
@@ -422,16 +432,19 @@ class Publisher:
         return self._access.role(hello.token, remote_host)
 
     async def take_tokens(self, settings: Settings) -> list[str]:
-        """Reads the tokens again, as `token new` or their files have them; which have changed. Raises UsageError.
+        """Reads the tokens and the certificate again, as their files have them; which have changed. Raises UsageError.
 
         Who came in by a token that is none any more is sent away; MediaMTX, which does not forget, is started anew.
         """
+        renewed = self._tls.take() if self._tls else False
         changed = self._access.take(settings)
+        if renewed and not changed:
+            self._front.renew()
         if changed:
             self._relay.end_stale(self._access.words)
             await self._status.end_stale()
             self._front.renew()
-        return changed
+        return [*changed, "certificate"] if renewed else changed
 
 
 async def serve(settings: Settings, *, as_json: bool) -> int:
@@ -439,7 +452,8 @@ async def serve(settings: Settings, *, as_json: bool) -> int:
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     asyncio.get_running_loop().set_exception_handler(_loop_errors())
     access = Access.of(settings)
-    report = JsonReport() if as_json else TextReport(access.main)
+    certificate = file_fingerprint(settings.tls_cert) if settings.tls_cert else None
+    report = JsonReport() if as_json else TextReport(access.main, certificate)
     publisher = Publisher(settings, access, report)
     shutdown = Shutdown(publisher.reload)
     with shutdown.installed():

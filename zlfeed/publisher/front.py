@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,12 +15,13 @@ from typing import Literal
 from zlfeed import logs
 from zlfeed.errors import PortError, StartError, UsageError
 from zlfeed.model import Viewer
-from zlfeed.net import ANY, LOOPBACK, bind_tcp, host_port
+from zlfeed.net import ANY, LOOPBACK, bind_tcp, host_port, is_loopback
 from zlfeed.publisher import target, urls
 from zlfeed.publisher.mediamtx.config import MediaMtxSettings, Ports
 from zlfeed.publisher.mediamtx.locate import Program, locate
 from zlfeed.publisher.mediamtx.server import EventSink, MediaMtx
 from zlfeed.rtsp.server import Relay
+from zlfeed.tls import Pair
 
 log = logs.get(__name__)
 
@@ -50,6 +52,9 @@ class DoorSettings:
     advertise: str | None = None
     web_plain: bool = False
     allow: Sequence[str] = ()
+    tls: Pair | None = None
+    tls_context: ssl.SSLContext | None = None
+    rtsps_port: int = 0
 
 
 def choose(server: str, mediamtx_path: Path | None) -> tuple[Topology, Program | None]:
@@ -93,6 +98,9 @@ class FrontDoor:
         self._on_change = on_change
         self._feeding = feeding
         self._rtsp_port = settings.rtsp_port
+        self._rtsps_port = settings.rtsps_port
+        self._plain_hosts = urls.plain_hosts(tuple(settings.hosts)) if settings.tls else settings.hosts
+        relay.secure.tls = settings.tls_context
         self._return_asked = asyncio.Event()
         self._fallback = False
         self._ports = Ports(None, None, None, 0)
@@ -116,14 +124,19 @@ class FrontDoor:
 
     def urls(self, host: str, stream: str) -> dict[str, str]:
         """Where a stream can be watched just now; browsers' URLs only while MediaMTX serves."""
-        found = {"rtsp": urls.rtsp_url(host, self._rtsp_port, stream)}
+        secure = self._settings.tls is not None
+        if secure and not is_loopback(host):
+            found = {"rtsp": urls.rtsp_url(host, self._rtsps_port, stream, secure=True)}
+        else:
+            found = {"rtsp": urls.rtsp_url(host, self._rtsp_port, stream)}
+        scheme = "https" if secure else "http"
         if self.mediamtx is None or not self.mediamtx.ready or self._fallback:
             return found
         web = host if self._web_is_public() else "127.0.0.1"
         if self._ports.webrtc:
-            found["webrtc"] = f"http://{host_port(web, self._ports.webrtc)}/{stream}"
+            found["webrtc"] = f"{scheme}://{host_port(web, self._ports.webrtc)}/{stream}"
         if self._ports.hls:
-            found["hls"] = f"http://{host_port(web, self._ports.hls)}/{stream}"
+            found["hls"] = f"{scheme}://{host_port(web, self._ports.hls)}/{stream}"
         return found
 
     def viewers(self, stream: str) -> list[Viewer]:
@@ -147,23 +160,41 @@ class FrontDoor:
         s = self._settings
         if s.topology == "classic":
             self._relay.private.bind(LOOPBACK[:1], 0)
-            self._rtsp_port = _free_tcp(s.hosts, s.rtsp_port, "--rtsp-port")
+            self._rtsp_port = _free_tcp(self._plain_hosts, s.rtsp_port, "--rtsp-port")
+            if s.tls:
+                self._rtsps_port = _free_tcp(s.hosts, s.rtsps_port, "--rtsps-port")
         else:
-            self._relay.public.bind(s.hosts, s.rtsp_port)
+            self._take_public()
             self._rtsp_port = self._relay.public.port
+            self._rtsps_port = self._relay.secure.port
         if self.mediamtx is not None:
             self._ports = self._choose_ports()
+
+    def _take_public(self) -> None:
+        """Has the relay take the public ports, both or none. Raises PortError."""
+        self._relay.public.bind(self._plain_hosts, self._rtsp_port)
+        if self._settings.tls:
+            try:
+                self._relay.secure.bind(self._settings.hosts, self._rtsps_port)
+            except PortError:
+                self._relay.public.close()
+                raise
+
+    async def _serve_public(self) -> None:
+        await self._relay.public.serve()
+        await self._relay.secure.serve()
 
     def _choose_ports(self) -> Ports:
         s = self._settings
         web = self._web_hosts()
-        beside = self._free_or_off(s.hosts, self._rtsp_port + 1 if s.rtsp_port else 0, "--rtsp-port")
+        beside = self._free_or_off(self._plain_hosts, self._rtsp_port + 1 if s.rtsp_port else 0, "--rtsp-port")
         return Ports(
             rtsp=self._rtsp_port if s.topology == "classic" else beside,
             webrtc=self._free_or_off(web, s.webrtc_port, "--webrtc-port"),
             hls=self._free_or_off(web, s.hls_port, "--hls-port"),
             api=0,
             webrtc_udp=_free_udp(web),
+            rtsps=self._rtsps_port if s.tls and s.topology == "classic" else None,
         )
 
     def _free_or_off(self, hosts: Sequence[str], port: int, option: str) -> int | None:
@@ -175,7 +206,7 @@ class FrontDoor:
             return None
 
     def _web_is_public(self) -> bool:
-        return not self._settings.tokens() or self._settings.web_plain
+        return not self._settings.tokens() or self._settings.web_plain or self._settings.tls is not None
 
     def _web_hosts(self) -> Sequence[str]:
         return self._settings.hosts if self._web_is_public() else LOOPBACK
@@ -202,6 +233,9 @@ class FrontDoor:
             web_host_bind=_bind_address(self._web_hosts()),
             web_host=s.advertise,
             tokens=s.tokens(),
+            tls=s.tls,
+            # One address is all that MediaMTX takes.
+            rtsp_host=_bind_address(self._plain_hosts) if s.tls else None,
             allow=[*s.allow, "127.0.0.1", "::1"] if s.allow else (),
         )
 
@@ -212,10 +246,10 @@ class FrontDoor:
                 await self._relay.private.serve()
                 await self._classic()
             case "beside":
-                await self._relay.public.serve()
+                await self._serve_public()
                 await self._beside()
             case _:
-                await self._relay.public.serve()
+                await self._serve_public()
                 await asyncio.Event().wait()
 
     async def opened(self) -> None:
@@ -244,6 +278,7 @@ class FrontDoor:
             finally:
                 closed = time.monotonic()
                 self._relay.public.close()
+                self._relay.secure.close()
                 self._fallback = False
             self.mediamtx.begin_anew(down_since=closed)
             self._on_event("info", "mediamtx_back", f"MediaMTX gets port {self._rtsp_port} back")
@@ -254,14 +289,14 @@ class FrontDoor:
         told = False
         while True:
             try:
-                self._relay.public.bind(self._settings.hosts, self._rtsp_port)
+                self._take_public()
                 break
             except PortError as error:
                 if not told:
                     self._on_event("error", "fallback_failed", str(error))
                     told = True
                 await asyncio.sleep(0.5)
-        await self._relay.public.serve()
+        await self._serve_public()
         self._fallback = True
         gap = (time.monotonic() - self.mediamtx.down_since) * 1000
         self._on_event(

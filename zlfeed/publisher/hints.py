@@ -14,21 +14,33 @@ def _default(name: str) -> int | str:
     return Settings.model_fields[name].default  # type: ignore[no-any-return]
 
 
-def commands(urls: Mapping[str, str], token: Token | None) -> list[tuple[str, str]]:
-    """(for what, line to type) for a camera's URLs; with `token` where that is to be shown."""
+def commands(urls: Mapping[str, str], token: Token | None, certificate: str | None = None) -> list[tuple[str, str]]:
+    """(for what, line to type) for a camera's URLs; with `token` where that is to be shown.
+
+    `certificate` is the fingerprint by which to know the publisher, with TLS.
+    """
     rtsp, status = urlsplit(urls["rtsp"]), urlsplit(urls["websocket"])
     usual = (_default("rtsp_port"), _default("websocket_port"), f"/{_default('stream_name')}")
     host = rtsp.netloc.rpartition(":")[0]
     own = f" --token {token.value}" if token else ""
-    if (rtsp.port, status.port, rtsp.path) == usual:
+    if certificate and not is_loopback(rtsp.hostname or ""):
+        own += f" --fingerprint {certificate}"
+    if rtsp.scheme == "rtsps":
+        usual_status = status.port == usual[1]
+        watch = f"zlfeed receive {urls['rtsp']}{'' if usual_status else f' --websocket-port {status.port}'}{own}"
+    elif (rtsp.port, status.port, rtsp.path) == usual:
         watch = f"zlfeed receive {host}{own}"
     elif status.port == usual[1]:
         watch = f"zlfeed receive {urls['rtsp']}{own}"
     else:
         watch = f"zlfeed receive {urls['rtsp']} --websocket-port {status.port}{own}"
-    lines = [("watch", watch), ("monitor", f"zlfeed monitor {host if status.port == usual[1] else status.netloc}{own}")]
+    where = host if status.port == usual[1] else status.netloc
+    lines = [
+        ("watch", watch),
+        ("monitor", f"zlfeed monitor {urls['websocket'] if status.scheme == 'wss' else where}{own}"),
+    ]
     if token:
-        lines.append(("players", f"rtsp://viewer:{token.value}@{rtsp.netloc}{rtsp.path}"))
+        lines.append(("players", f"{rtsp.scheme}://viewer:{token.value}@{rtsp.netloc}{rtsp.path}"))
     return lines
 
 

@@ -78,8 +78,10 @@ class JsonReport:
 class TextReport:
     """For people: what is on the air and how to watch it, then on a terminal one line that renews itself."""
 
-    def __init__(self, token: Token | None) -> None:
+    def __init__(self, token: Token | None, certificate: str | None = None) -> None:
+        """`certificate` is its fingerprint, with TLS."""
         self._token = token
+        self._certificate = certificate
         self._foot = RenewingLine()
         self._bold = ("\x1b[1m", "\x1b[0m") if has_colours(sys.stdout) else ("", "")
 
@@ -98,7 +100,7 @@ class TextReport:
             lines.append(f"  {'status':<9} {own['websocket']}")
             # A token is told once, and to a person: what is not a terminal may be a log that others read.
             shown = self._token if self._token and self._token.created and self._foot.live else None
-            lines += [f"  {what:<9} {line}" for what, line in hints.commands(own, shown)]
+            lines += [f"  {what:<9} {line}" for what, line in hints.commands(own, shown, self._certificate)]
             lines += hints.access(self._token, own, shown=shown is not None)
         self._say(lines)
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http
+import ipaddress
 import logging
 import socket
+import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -73,6 +75,8 @@ class StatusServer:
         allowed: Callable[[str], bool] = lambda _host: True,
         on_refused: Callable[[str, str], None] = lambda _host, _reason: None,
         gate: Gate | None = None,
+        tls: ssl.SSLContext | None = None,
+        names: Collection[str] = (),
         wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self.port = port
@@ -84,6 +88,8 @@ class StatusServer:
         self._on_refused = on_refused
         self._wall_us = wall_us
         self._gate = gate or Gate()
+        self._tls = tls
+        self._names = {name.lower().strip("[]") for name in (*names, *_own_names())}
         self._sessions: dict[Session, ServerConnection] = {}
         self._touched = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -100,6 +106,8 @@ class StatusServer:
             server = serve(
                 self._handle,
                 sock=listener,
+                ssl=self._tls,
+                ssl_handshake_timeout=HELLO_TIME_S if self._tls else None,
                 compression=None,
                 extensions=[deflate.server()],
                 process_request=self._check_request,
@@ -121,7 +129,23 @@ class StatusServer:
             self._on_refused(host, "it is not among --allow")
             self.hub.grumble("status_client_refused", client=peer(connection), reason="not among --allow")
             return connection.respond(http.HTTPStatus.FORBIDDEN, "This address is not among those that may come.\n")
-        return _check_request(connection, request)
+        return self._check_browser(connection, request)
+
+    def _check_browser(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answers a browser in words, and refuses scripts of other sites: on this machine they would act as its user.
+
+        Nor may a page come by a name that is not ours: its owner can have that name point here (DNS rebinding).
+        """
+        if "websocket" not in request.headers.get("Upgrade", "").lower():
+            response = connection.respond(http.HTTPStatus.UPGRADE_REQUIRED, _BROWSER_TEXT)
+            response.headers["Upgrade"] = "websocket"  # RFC 9110 section 15.5.22
+            return response
+        if (origin := request.headers.get("Origin")) is None:
+            return None
+        host = _host("//" + request.headers.get("Host", ""))
+        if _host(origin) != host or not (host in self._names or _is_address(host)):
+            return connection.respond(http.HTTPStatus.FORBIDDEN, "Pages of other sites may not connect.\n")
+        return None
 
     async def run(self) -> None:
         """Sends every status once a second, at once those changed in more than counters, and thumbnails to those who
@@ -230,16 +254,17 @@ class StatusServer:
             await close(connection, refusal)
 
 
-def _check_request(connection: ServerConnection, request: Request) -> Response | None:
-    """Answers a browser in words, and refuses scripts of other sites: on this machine they would act as its user."""
-    if "websocket" not in request.headers.get("Upgrade", "").lower():
-        response = connection.respond(http.HTTPStatus.UPGRADE_REQUIRED, _BROWSER_TEXT)
-        response.headers["Upgrade"] = "websocket"  # RFC 9110 section 15.5.22
-        return response
-    origin = request.headers.get("Origin")
-    if origin is not None and _host(origin) != _host("//" + request.headers.get("Host", "")):
-        return connection.respond(http.HTTPStatus.FORBIDDEN, "Pages of other sites may not connect.\n")
-    return None
+def _own_names() -> set[str]:
+    name = socket.gethostname()
+    return {"localhost", name, f"{name.partition('.')[0]}.local"}
+
+
+def _is_address(host: str | None) -> bool:
+    try:
+        ipaddress.ip_address(host or "")
+    except ValueError:
+        return False
+    return True
 
 
 def _host(url: str) -> str | None:

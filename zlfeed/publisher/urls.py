@@ -42,11 +42,16 @@ def _own_address() -> str | None:
     return None
 
 
-def rtsp_url(host: str, port: int, stream: str) -> str:
-    """rtsp://HOST:PORT/STREAM"""
-    return f"rtsp://{host_port(host, port)}/{stream}"
+def plain_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    """Where to listen without TLS when there is TLS: on this machine only, or what is encrypted could be had plain."""
+    return hosts if all(is_loopback(host) for host in hosts) else LOOPBACK
 
 
-def websocket_url(host: str, port: int) -> str:
-    """ws://HOST:PORT/"""
-    return f"ws://{host_port(host, port)}/"
+def rtsp_url(host: str, port: int, stream: str, *, secure: bool = False) -> str:
+    """rtsp[s]://HOST:PORT/STREAM"""
+    return f"rtsp{'s' if secure else ''}://{host_port(host, port)}/{stream}"
+
+
+def websocket_url(host: str, port: int, *, secure: bool = False) -> str:
+    """ws[s]://HOST:PORT/"""
+    return f"ws{'s' if secure else ''}://{host_port(host, port)}/"

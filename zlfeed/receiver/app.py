@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zlfeed import __version__, logs, tokens
+from zlfeed.ask import token_for
 from zlfeed.clock import monotonic_us
 from zlfeed.config import Settings
-from zlfeed.errors import ExitCode, StartError
+from zlfeed.errors import ExitCode, StartError, UsageError
 from zlfeed.model import Event, Hello, ViewerReport
 from zlfeed.opencv import load_cv2
-from zlfeed.receiver import backends, display, saver
+from zlfeed.receiver import backends, display, saver, tunnel
+from zlfeed.receiver.describe import describe
 from zlfeed.receiver.figures import Figures, stage_times
 from zlfeed.receiver.link import StatusLink
 from zlfeed.receiver.reader import NoClock, Picture, Reader, available
@@ -34,6 +36,7 @@ from zlfeed.receiver.window import Window
 from zlfeed.signals import force
 from zlfeed.status_client import LinkState, status_url
 from zlfeed.terminal import silence_stdout
+from zlfeed.tls import Trust
 
 log = logs.get(__name__)
 
@@ -59,29 +62,35 @@ def run(
     Raises ZlfeedError when it cannot start.
     """
     where = target if target is not None else settings.publisher or "localhost"
-    address = parse(where, rtsp_port=settings.rtsp_port, stream_name=settings.stream_name)
-    token = _token(settings, address)
+    secure = bool(settings.fingerprint)
+    port = settings.rtsps_port if secure else settings.rtsp_port
+    address = parse(where, rtsp_port=port, stream_name=settings.stream_name, secure=secure)
+    if address.scheme == "rtsps" and settings.transport == "udp":
+        raise UsageError("--transport udp would go beside TLS, readably: leave it away with rtsps://")
+    trust = Trust(settings.fingerprint)
+    token = _token(settings, address, trust)
     address = address.with_token(token)
     status = _status_url(settings, address)
     cv2 = load_cv2(quiet=settings.log_level != "debug")
     plan = backends.plan(settings.backend, address, available(cv2))
-    if test_connection:
-        from zlfeed.receiver import probe
+    with tunnel.opened(address, trust, settings.connection_timeout) as source:
+        if test_connection:
+            from zlfeed.receiver import probe
 
-        return probe.run(settings, address, plan, status, token, as_json=as_json)
-    if save is not None:
-        saver.check(save)
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    window = _window(cv2, mode, address)
-    return Receiver(settings, address, plan, status, token, window, save, as_json=as_json).run()
+            return probe.run(settings, address, plan, status, token, as_json=as_json, source=source)
+        if save is not None:
+            saver.check(save)
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        window = _window(cv2, mode, address)
+        return Receiver(settings, address, plan, status, token, window, save, as_json=as_json, source=source).run()
 
 
-def _token(settings: Settings, target: Target) -> str:
+def _token(settings: Settings, target: Target, trust: Trust) -> str:
     """The token as named, else the one written into the URL, which is for that host only, else this machine's own."""
     written = target.credentials
     if written and settings.status_url is None and tokens.given(settings) is None:
         return written[1]
-    return tokens.for_client(settings, target.host)
+    return token_for(settings, target.host, lambda: describe(target, settings.connection_timeout, trust).wants_token)
 
 
 def _status_url(settings: Settings, target: Target) -> str | None:
@@ -89,7 +98,7 @@ def _status_url(settings: Settings, target: Target) -> str | None:
     if settings.status_url == "none":
         return None
     place = settings.status_url or authority(target.host, settings.websocket_port)
-    return status_url(place, settings.websocket_port)
+    return status_url(place, settings.websocket_port, secure=target.scheme == "rtsps")
 
 
 def _window(cv2: Any, mode: Mode, target: Target) -> Window | None:
@@ -119,6 +128,7 @@ class Receiver:
         save: Path | None,
         *,
         as_json: bool,
+        source: Target,
     ) -> None:
         self._settings = settings
         self._target = target
@@ -135,6 +145,7 @@ class Receiver:
                 camera=target.stream,
                 timeout_s=settings.connection_timeout,
                 on_link=self._link_changed,
+                trust=Trust(settings.fingerprint),
             )
         self._saver = Saver(save, lambda text: self._event("error", "recording_stopped", text)) if save else None
         self._reader = Reader(
@@ -143,6 +154,8 @@ class Receiver:
             transport=settings.transport,
             timeout_s=settings.connection_timeout,
             clock=self._link or NoClock(),
+            source=source,
+            trust=Trust(settings.fingerprint),
             on_event=self._events.append,
             on_picture=self._saver.put if self._saver else lambda _picture: None,
         )

@@ -12,10 +12,11 @@ import socket
 import time
 from dataclasses import dataclass
 
-from zlfeed import __version__
+from zlfeed import __version__, tls
 from zlfeed.receiver.target import Target, authority
 from zlfeed.rtsp import auth
 from zlfeed.rtsp.messages import Headers, Parser, Request, Response, RtspError
+from zlfeed.tls import Trust
 
 _CHUNK = 8192
 
@@ -31,11 +32,12 @@ class Description:
     sentence: str
     reachable: bool = True
     took_ms: float | None = None
+    wants_token: bool = False
 
 
-def describe(target: Target, timeout_s: float) -> Description:
-    """Connects and, to rtsp:// targets, sends DESCRIBE, answering its challenge. Blocks for `timeout_s` at most
-    per step; of rtsps:// and http:// targets it tells only whether a server takes connections. Never raises OSError.
+def describe(target: Target, timeout_s: float, trust: Trust = Trust()) -> Description:  # noqa: B008 - frozen
+    """Connects and, to rtsp:// and rtsps:// targets, sends DESCRIBE, answering its challenge. Blocks for `timeout_s` at
+    most per step; of http:// targets it tells only whether a server takes connections. Never raises OSError.
     """
     where = authority(target.host, target.port)
     began = time.monotonic()
@@ -43,8 +45,17 @@ def describe(target: Target, timeout_s: float) -> Description:
         connection = socket.create_connection((target.host, target.port), timeout_s)
     except (OSError, UnicodeError) as error:
         return Description(False, _unreachable(target, error, timeout_s), reachable=False)
+    if target.scheme == "rtsps":
+        try:
+            connection = trust.context(target.host).wrap_socket(connection, server_hostname=target.host)
+            trust.check(where, connection)
+        except OSError as error:
+            connection.close()
+            if isinstance(error, TimeoutError):
+                return Description(False, f"{where} takes connections but does not speak TLS within {timeout_s:g} s")
+            return Description(False, tls.words(error, where))
     with connection:
-        if target.scheme != "rtsp":
+        if target.scheme not in ("rtsp", "rtsps"):
             took_ms = (time.monotonic() - began) * 1000
             return Description(True, f"{where} takes connections", took_ms=took_ms)
         try:
@@ -59,7 +70,8 @@ def describe(target: Target, timeout_s: float) -> Description:
             return Description(False, f"{where} closed the connection without an answer: is it an RTSP server?")
     took_ms = (time.monotonic() - began) * 1000
     ok = answer.status == 200 and b"m=video" in answer.body
-    return Description(ok, _words(answer, target), took_ms=took_ms)
+    wants_token = answer.status == 401 and target.credentials is None
+    return Description(ok, _words(answer, target), took_ms=took_ms, wants_token=wants_token)
 
 
 class _Dialogue:
@@ -119,7 +131,7 @@ def _unreachable(target: Target, error: Exception, timeout_s: float) -> str:
     if isinstance(error, TimeoutError):
         return f"{where} does not answer within {timeout_s:g} s: check the address, the VPN and the firewall"
     if isinstance(error, ConnectionRefusedError):
-        return f"nothing listens at {where}: is `zlfeed publish` running there, and is {target.port} its --rtsp-port?"
+        return f"nothing listens at {where}: is `zlfeed publish` running there, and is {target.port} its port for {target.scheme}://?"
     if isinstance(error, socket.gaierror | UnicodeError):
         return f"the name {target.host!r} is not known: check its spelling, or use the address"
     reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)

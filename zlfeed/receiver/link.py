@@ -13,6 +13,7 @@ from zlfeed.clock import DRIFT, Estimate, monotonic_us
 from zlfeed.errors import StartError
 from zlfeed.model import CameraStatus, Hello, Pong, ServerMessage, Stage, Subscribe, ViewerReport
 from zlfeed.status_client import LinkState, StatusClient
+from zlfeed.tls import Trust
 
 log = logs.get(__name__)
 
@@ -23,13 +24,21 @@ class StatusLink:
     """Keeps the publisher's clock offset and the camera's state, and sends reports. Any thread may call any method."""
 
     def __init__(
-        self, url: str, hello: Hello, *, camera: str, timeout_s: float, on_link: Callable[[LinkState], None]
+        self,
+        url: str,
+        hello: Hello,
+        *,
+        camera: str,
+        timeout_s: float,
+        on_link: Callable[[LinkState], None],
+        trust: Trust = Trust(),  # noqa: B008 - frozen
     ) -> None:
         self._url = url
         self._hello = hello
         self._subscribe = Subscribe(cameras=(camera,))
         self._camera = camera
         self._timeout_s = timeout_s
+        self._trust = trust
         self._on_link = on_link
         self._lock = threading.Lock()
         self._estimate: Estimate | None = None
@@ -101,6 +110,7 @@ class StatusLink:
             on_message=self._on_message,
             on_link=self._link_changed,
             timeout_s=self._timeout_s,
+            trust=self._trust,
         )
         self._client = client
         self._task = asyncio.current_task()

@@ -24,6 +24,7 @@ from zlfeed.receiver.reader import open_capture
 from zlfeed.receiver.target import Target
 from zlfeed.status_client import PING_BURST, LinkState, StatusClient
 from zlfeed.terminal import write
+from zlfeed.tls import Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,23 @@ class Finding:
 
 
 def run(
-    settings: Settings, target: Target, plan: backends.Plan, status: str | None, token: str, *, as_json: bool
+    settings: Settings,
+    target: Target,
+    plan: backends.Plan,
+    status: str | None,
+    token: str,
+    *,
+    as_json: bool,
+    source: Target,
 ) -> int:
     """Tries it all and says what it found; the exit code is 0 when all of it answers, else 3.
 
-    `status` is None when the status server is not wanted.
+    `status` is None when the status server is not wanted; `source` is where OpenCV opens the target.
     """
     findings: list[Finding] = []
     if not as_json:
         write(f"testing {target.url}\n")
-    for finding in _findings(settings, target, plan, status, token):
+    for finding in _findings(settings, target, plan, status, token, source):
         findings.append(finding)
         if not as_json:
             write(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.subject:<14}{finding.text}\n")
@@ -62,16 +70,16 @@ def run(
 
 
 def _findings(
-    settings: Settings, target: Target, plan: backends.Plan, status: str | None, token: str
+    settings: Settings, target: Target, plan: backends.Plan, status: str | None, token: str, source: Target
 ) -> Iterator[Finding]:
-    timeout_s = settings.connection_timeout
-    answer = describe(target, timeout_s)
+    timeout_s, trust = settings.connection_timeout, Trust(settings.fingerprint)
+    answer = describe(target, timeout_s, trust)
     took = f" ({answer.took_ms:.0f} ms)" if answer.ok and answer.took_ms is not None else ""
     yield Finding("stream", answer.ok, answer.sentence + took, {"took_ms": round_ms(answer.took_ms)})
     if answer.ok:
-        yield _first_picture(target, plan, settings.transport, timeout_s)
+        yield _first_picture(source, plan, settings.transport, timeout_s)
     if status is not None:
-        yield from asyncio.run(_status(status, token, timeout_s))
+        yield from asyncio.run(_status(status, token, timeout_s, trust))
 
 
 def _first_picture(target: Target, plan: backends.Plan, transport: str, timeout_s: float) -> Finding:
@@ -102,7 +110,7 @@ def _first_picture(target: Target, plan: backends.Plan, transport: str, timeout_
     )
 
 
-async def _status(url: str, token: str, timeout_s: float) -> list[Finding]:
+async def _status(url: str, token: str, timeout_s: float, trust: Trust) -> list[Finding]:
     """The status server's Welcome and its clock."""
     heard: asyncio.Queue[Welcome | str] = asyncio.Queue()
     pongs = 0
@@ -128,6 +136,7 @@ async def _status(url: str, token: str, timeout_s: float) -> list[Finding]:
         on_message=on_message,
         on_link=on_link,
         timeout_s=timeout_s,
+        trust=trust,
     )
     task = asyncio.create_task(client.run())
     try:

@@ -22,6 +22,7 @@ from zlfeed.receiver.state import Connection
 from zlfeed.receiver.stats import Statistics
 from zlfeed.receiver.target import Target
 from zlfeed.retry import backoff
+from zlfeed.tls import Trust
 
 log = logs.get(__name__)
 
@@ -62,7 +63,10 @@ class Picture:
 
 
 class Reader:
-    """Owns the VideoCapture and its thread. The methods may be called by any thread."""
+    """Owns the VideoCapture and its thread. The methods may be called by any thread.
+
+    `source` is where OpenCV opens the target, when that is elsewhere (tunnel.py).
+    """
 
     def __init__(
         self,
@@ -72,10 +76,14 @@ class Reader:
         transport: str,
         timeout_s: float,
         clock: Clock,
+        source: Target | None = None,
+        trust: Trust = Trust(),  # noqa: B008 - frozen
         on_event: Callable[[Event], None],
         on_picture: Callable[[Picture], None] = lambda _picture: None,
     ) -> None:
         self._target = target
+        self._source = source or target
+        self._trust = trust
         self._plan = plan
         self._transport = transport
         self._timeout_s = timeout_s
@@ -89,7 +97,7 @@ class Reader:
         self._picture: Picture | None = None
         self._connection = Connection()
         self._thread = threading.Thread(target=self._main, name="reader", daemon=True)
-        backends.set_options(target, transport)
+        backends.set_options(self._source, transport)
 
     def start(self) -> None:
         """Begins to connect; never fails."""
@@ -169,13 +177,13 @@ class Reader:
         """An open VideoCapture and its backend's name; or None, "" and why not."""
         error = ""
         for name in self._plan.backends:
-            capture = open_capture(self._cv2, name, self._target, self._transport, self._timeout_s)
+            capture = open_capture(self._cv2, name, self._source, self._transport, self._timeout_s)
             if capture.isOpened():
                 return capture, capture.getBackendName(), ""
             capture.release()
             if self._stopping.is_set():
                 break
-            found = describe(self._target, self._timeout_s)
+            found = describe(self._target, self._timeout_s, self._trust)
             if not found.ok:
                 return None, "", found.sentence
             error = f"{found.sentence}, but OpenCV cannot open it"

@@ -64,11 +64,11 @@ def authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def parse(text: str, *, rtsp_port: int, stream_name: str) -> Target:
+def parse(text: str, *, rtsp_port: int, stream_name: str, secure: bool = False) -> Target:
     """A URL, or `HOST[:PORT][/PATH]`, as a Target. What is missing is taken from the settings.
 
     A URL with a path keeps it; one without gets the stream's name. A URL without a port gets its scheme's own, as in
-    every player; a bare host gets `rtsp_port`. Raises UsageError with what is wrong and what is meant.
+    every player; a bare host gets `rtsp_port`, with `secure` by TLS. Raises UsageError with what is wrong and meant.
     """
     text = text.strip()
     said = scrub(text)
@@ -79,7 +79,7 @@ def parse(text: str, *, rtsp_port: int, stream_name: str) -> Target:
     if "://" not in text:
         if match := re.match(r"(rtsps?|https?)[:/]+", text, re.IGNORECASE):
             raise UsageError(f"{said!r} is no URL: did you mean {match[1].lower()}://{said[match.end() :]}?")
-        text = f"rtsp://{_complete_host(text, rtsp_port)}"
+        text = f"rtsp{'s' if secure else ''}://{_complete_host(text, rtsp_port)}"
     scheme, _, rest = text.partition("://")
     if scheme.lower() not in DEFAULT_PORTS:
         near = difflib.get_close_matches(scheme.lower(), DEFAULT_PORTS, n=1, cutoff=0.5)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import socket
+import ssl
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 
@@ -22,6 +23,7 @@ from zlfeed.rtsp.session import Session, SessionTable
 from zlfeed.rtsp.stream import LiveStream
 from zlfeed.rtsp.tcp_reader import TcpReader
 from zlfeed.rtsp.udp_reader import UdpReader
+from zlfeed.tls import HANDSHAKE_S
 
 log = logs.get(__name__)
 
@@ -63,6 +65,7 @@ class RelayConnection(asyncio.Protocol):
             open_ports=self._open_ports,
             pull_prefix=self._relay.pull_prefix,
             judge=self,
+            secure=transport.get_extra_info("ssl_object") is not None,
         )
         if not self._relay.allowed(peer[0]):
             self._relay.on_refused(self._host, "it is not among --allow")
@@ -170,21 +173,31 @@ class Listener:
     no connection: another program can have the port while sessions live on.
     """
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: Relay, option: str = "--rtsp-port") -> None:
         self.port = 0
+        self.tls: ssl.SSLContext | None = None
+        """With one, TLS is spoken here."""
         self._relay = relay
+        self._option = option
         self._sockets: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
 
     def bind(self, hosts: Sequence[str], port: int) -> None:
         """Takes the port; 0: a free one. Raises PortError."""
-        self._sockets, self.port = bind_tcp(hosts, port, option="--rtsp-port")
+        self._sockets, self.port = bind_tcp(hosts, port, option=self._option)
 
     async def serve(self) -> None:
         """Begins to accept clients."""
         loop = asyncio.get_running_loop()
         for sock in self._sockets:
-            self._servers.append(await loop.create_server(lambda: RelayConnection(self._relay), sock=sock))
+            server = await loop.create_server(
+                lambda: RelayConnection(self._relay),
+                sock=sock,
+                ssl=self.tls,
+                ssl_handshake_timeout=HANDSHAKE_S if self.tls else None,
+                ssl_shutdown_timeout=1.0 if self.tls else None,
+            )
+            self._servers.append(server)
 
     def close(self) -> None:
         """Gives the port back."""
@@ -217,6 +230,8 @@ class Relay:
         self.allowed = allowed
         self.on_refused = on_refused
         self.public = Listener(self)
+        self.secure = Listener(self, "--rtsps-port")
+        """For those who come by TLS, where that is wanted."""
         self.private = Listener(self)
         """On this machine only, for our own MediaMTX, where that has the public port."""
         self.pull_prefix = f"pull-{secrets.token_hex(12)}/"
@@ -259,6 +274,7 @@ class Relay:
     async def close(self) -> None:
         """Closes the ports, all connections and all sessions."""
         self.public.close()
+        self.secure.close()
         self.private.close()
         for connection in tuple(self.connections):
             connection.abort()

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+from zlfeed.net import unsent
 from zlfeed.rtsp.delivery import BURST_LIMIT_S, STUCK_LIMIT_S
 from zlfeed.rtsp.joining import LOOK_AGAIN_S, SWALLOWED_BYTES, Step
 from zlfeed.rtsp.readers import SessionReader
@@ -132,12 +133,13 @@ class TcpReader(SessionReader):
     def _acknowledged(self) -> int:
         """Bytes of frames that the peer's kernel has confirmed (Linux); elsewhere those that left this process.
 
-        Replies and reports on their way count as frames for the moment it takes: too little, never too much.
+        Replies and reports on their way, and what TLS adds, count as frames for the moment it takes: too little, never
+        too much.
         """
         return self.delivery.bytes_sent - self._left()
 
     def _left(self) -> int:
-        return self._transport.get_write_buffer_size() + self._in_kernel()
+        return unsent(self._transport) + self._in_kernel()
 
     def _in_kernel(self) -> int:
         if not _KERNEL_TELLS:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from zlfeed.tls import Pair
+
 API_USER = "zlfeed"
 VIEWER = "viewer"
 
@@ -23,6 +25,7 @@ class Ports:
     hls: int | None
     api: int
     webrtc_udp: int = 8189
+    rtsps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,9 @@ class MediaMtxSettings:
     web_host_bind: str = ""
     web_host: str | None = None
     tokens: Sequence[str] = field(default=(), repr=False)
+    tls: Pair | None = None
+    """With one, browsers come by https, and RTSP without it is served at `rtsp_host`."""
+    rtsp_host: str | None = None
     allow: Sequence[str] = ()
     """Networks that may read; none: everyone."""
 
@@ -78,7 +84,14 @@ def configuration(settings: MediaMtxSettings) -> dict[str, Any]:
         "moq": False,
         "rtsp": ports.rtsp is not None,
         "rtspTransports": ["tcp"],
-        "rtspAddress": _address(s.host, ports.rtsp or 0),
+        "rtspEncryption": "no" if ports.rtsps is None else "optional",
+        "rtspAddress": _address(s.host if s.rtsp_host is None else s.rtsp_host, ports.rtsp or 0),
+        "rtspsAddress": _address(s.host, ports.rtsps or 0),
+        **_certificate("rtsp", s.tls),
+        **_certificate("hls", s.tls),
+        **_certificate("webrtc", s.tls),
+        "hlsEncryption": s.tls is not None,
+        "webrtcEncryption": s.tls is not None,
         # FFmpeg fails where SHA-256 is offered beside MD5, and plain passwords are for TLS.
         "rtspAuthMethods": ["digest"],
         # Pages of other sites may not look by way of a visitor's browser.
@@ -103,6 +116,13 @@ def configuration(settings: MediaMtxSettings) -> dict[str, Any]:
             for name, url in s.sources.items()
         },
     }
+
+
+def _certificate(server: str, files: Pair | None) -> dict[str, str]:
+    if files is None:
+        return {}
+    # Absolute: MediaMTX runs in a folder of its own.
+    return {f"{server}ServerCert": str(files.cert.absolute()), f"{server}ServerKey": str(files.key.absolute())}
 
 
 def text(settings: MediaMtxSettings) -> str:
