@@ -11,6 +11,7 @@ import psutil
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
 from tests.integration.status_kit import LIMIT_S, Source, client, publisher, until
 from zlfeed import gate
@@ -506,6 +507,12 @@ async def test_scripts_of_other_sites_stay_outside() -> None:
         for origin in ("https://evil.example", "null", "http://[broken"):
             with pytest.raises(InvalidStatus, match="403"):
                 await connect(url, proxy=None, origin=origin)  # type: ignore[arg-type]
+        # A name that its owner has point here is not ours, although page and request name the same.
+        rebound = Origin(f"http://evil.example:{server.port}")
+        with pytest.raises(InvalidStatus, match="403"):
+            await connect(
+                f"ws://evil.example:{server.port}/", proxy=None, host="127.0.0.1", port=server.port, origin=rebound
+            )
         async with connect(url, proxy=None, origin="http://127.0.0.1:8080"):  # type: ignore[arg-type]
             pass
 

@@ -29,6 +29,10 @@ def command(player: str, url: str, count: int) -> list[str]:
             return ["ffmpeg", "-nostdin", "-v", "error", *how, "-i", url, *out]
         case "opencv":
             return [sys.executable, "-P", "-c", _OPENCV, url, str(count)]
+        case "gstreamer" if transport == "tls":
+            source = ["rtspsrc", f"location={url}", "tls-validation-flags=0"]
+            tail = f"! decodebin ! videoconvert ! identity eos-after={count} ! checksumsink"
+            return ["gst-launch-1.0", "-q", *source, *tail.split()]
         case "gstreamer":
             source = ["rtspsrc", f"location={url}", *([f"protocols={transport}"] if transport else [])]
             tail = f"! decodebin ! videoconvert ! identity eos-after={count} ! checksumsink"

@@ -37,6 +37,16 @@ def test_a_token_that_is_shown_comes_with_every_line() -> None:
     assert lines["players"] == "rtsp://viewer:abcdefgh@192.0.2.7:8554/zerolatency"
 
 
+def test_with_tls_the_fingerprint_comes_with_every_line() -> None:
+    urls = {"rtsp": "rtsps://192.0.2.7:8322/zerolatency", "websocket": "wss://192.0.2.7:9000/"}
+    lines = dict(commands(urls, MADE, "AB:CD"))
+
+    assert lines["watch"] == "zlfeed receive rtsps://192.0.2.7:8322/zerolatency --token abcdefgh --fingerprint AB:CD"
+    assert lines["monitor"] == "zlfeed monitor wss://192.0.2.7:9000/ --token abcdefgh --fingerprint AB:CD"
+    assert lines["players"] == "rtsps://viewer:abcdefgh@192.0.2.7:8322/zerolatency"
+    assert dict(commands(LOCAL, None, "AB:CD"))["watch"] == "zlfeed receive 127.0.0.1"
+
+
 def test_who_is_let_in_is_said() -> None:
     assert access(None, LOCAL, shown=False) == [], "only this machine can reach it"
     assert "everyone" in access(None, USUAL, shown=False)[0]

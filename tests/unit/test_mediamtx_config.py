@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from zlfeed.publisher.mediamtx.config import MediaMtxSettings, Ports, configuration, environment, text
+from zlfeed.tls import Pair
 
 PORTS = Ports(rtsp=8555, webrtc=8889, hls=8888, api=9997)
 SOURCES = {"front": "rtsp://127.0.0.1:8554/pull-1/front", "back": "rtsp://127.0.0.1:8554/pull-1/back"}
@@ -56,6 +58,17 @@ def test_passwords_are_asked_for_by_digest() -> None:
 
 def test_pages_of_other_sites_may_not_look() -> None:
     assert made()["hlsAllowOrigins"] == made()["webrtcAllowOrigins"] == []
+
+
+def test_with_tls_browsers_come_by_https_and_rtsp_without_it_stays_on_this_machine() -> None:
+    found = made(tls=Pair(Path("/t/cert.pem"), Path("/t/key.pem")), rtsp_host="127.0.0.1")
+    assert found["hlsEncryption"] is found["webrtcEncryption"] is True
+    assert {found[f"{server}ServerCert"] for server in ("rtsp", "hls", "webrtc")} == {"/t/cert.pem"}
+    assert {found[f"{server}ServerKey"] for server in ("rtsp", "hls", "webrtc")} == {"/t/key.pem"}
+    assert (found["rtspEncryption"], found["rtspAddress"]) == ("no", "127.0.0.1:8555"), "beside the relay"
+    classic = made(ports=replace(PORTS, rtsps=8322), tls=Pair(Path("c"), Path("k")), rtsp_host="127.0.0.1")
+    assert (classic["rtspEncryption"], classic["rtspsAddress"]) == ("optional", ":8322")
+    assert not {"rtspServerCert", "hlsServerKey"} & set(made())
 
 
 def test_the_api_is_for_this_machine() -> None:

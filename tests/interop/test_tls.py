@@ -1,0 +1,174 @@
+"""TLS at our doors: players with a right token, a wrong one, and none; another machine, by fingerprint."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commands import Running
+from tests.support.netns import PUBLISHER, two_hosts
+from tests.support.players import hashes, watch
+from zlfeed import certificates, tls
+from zlfeed.tls import Pair
+
+pytestmark = pytest.mark.timeout(120)
+TOKEN, LOOK = "let-me-in_please.7~", "only-to-look.8~"
+PLAYERS = [
+    pytest.param("ffmpeg-tcp", marks=pytest.mark.needs("ffmpeg")),
+    pytest.param("opencv"),
+    pytest.param("gstreamer-tls", marks=pytest.mark.needs("gst-launch-1.0")),
+    pytest.param("mpv", marks=pytest.mark.needs("mpv")),
+]
+
+
+@dataclass
+class Secrets:
+    """What a publisher is started with."""
+
+    files: Pair
+    folder: Path
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        return (
+            "--tls-cert", str(self.files.cert), "--tls-key", str(self.files.key),
+            "--token-file", str(self.folder / "token"), "--readonly-token-file", str(self.folder / "look"),
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Secrets:
+    folder = tmp_path_factory.mktemp("tls")
+    files = Pair(folder / "cert.pem", folder / "key.pem")
+    certificates.make(files, ["localhost", "127.0.0.1", PUBLISHER])
+    (folder / "token").write_text(TOKEN + "\n")
+    (folder / "look").write_text(LOOK + "\n")
+    return Secrets(files, folder)
+
+
+@pytest.fixture(scope="module")
+def port(kept: Secrets) -> Iterator[int]:
+    """Where RTSP is spoken by TLS, on this machine, which is asked for the token too."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        free = int(sock.getsockname()[1])
+    arguments = ("publish", "--camera", "test", "--json", "--server", "embedded", "--host", "127.0.0.1")
+    ports = ("--rtsp-port", "0", "--websocket-port", "0", "--rtsps-port", str(free))
+    with Running(*arguments, *ports, *kept.arguments) as running:
+        running.line("ready")
+        yield free
+        said = "".join(running.out) + running.words
+        assert TOKEN not in said
+        assert LOOK not in said
+
+
+def url(port: int, token: str = "") -> str:
+    return f"rtsps://{f'viewer:{token}@' if token else ''}127.0.0.1:{port}/zerolatency"
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+def test_a_player_sees_pictures_with_a_token_and_nothing_without(player: str, port: int) -> None:
+    for token in (TOKEN, LOOK):
+        done = watch(player, url(port, token), 5)
+        assert len(hashes(done.stdout)) >= 4, done.stderr[-2000:]
+    for token in ("", "let-me-in_please.8~"):
+        done = watch(player, url(port, token), 5)
+        assert hashes(done.stdout) == []
+        assert done.returncode != 0 or player == "mpv"
+
+
+def asked(port: int, *headers: str, transport: str = "", method: str = "DESCRIBE") -> str:
+    """The first bytes of what is answered to a request by TLS."""
+    context = tls.Trust().context("127.0.0.1")
+    lines = [f"{method} {url(port)} RTSP/1.0", "CSeq: 1", *headers, *([f"Transport: {transport}"] if transport else [])]
+    with socket.create_connection(("127.0.0.1", port), 10) as plain, context.wrap_socket(plain) as sock:
+        sock.sendall("\r\n".join([*lines, "", ""]).encode())
+        return sock.recv(4096).decode()
+
+
+def basic(token: str) -> str:
+    return "Authorization: Basic " + base64.b64encode(f"viewer:{token}".encode()).decode()
+
+
+def test_over_tls_basic_will_do_and_nothing_goes_beside_it(port: int) -> None:
+    assert asked(port).count("WWW-Authenticate: ") == 2
+    assert " 200 OK" in asked(port, basic(TOKEN))
+    assert " 401 " in asked(port, basic("wrong-token-1"))
+    udp = "RTP/AVP;unicast;client_port=5000-5001"
+    assert " 461 " in asked(port, basic(TOKEN), transport=udp, method="SETUP")
+    assert " 405 " in asked(port, basic(TOKEN), "Content-Type: application/sdp", method="ANNOUNCE")
+
+
+def test_who_does_not_speak_tls_gets_no_answer(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), 10) as sock:
+        sock.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
+        assert b"RTSP" not in sock.recv(4096)
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    with socket.create_connection(("127.0.0.1", port), 10) as plain, old.wrap_socket(plain) as sock:
+        assert sock.version() == "TLSv1.2"
+
+
+# ------------------------------------------------------------ another machine
+
+
+def command(
+    wrapper: Sequence[str], home: Path, *arguments: str, token: str = TOKEN
+) -> subprocess.CompletedProcess[str]:
+    """`zlfeed …` there, which knows the token by its environment."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ZLFEED_")}
+    env = {**clean, "HOME": str(home), "XDG_STATE_HOME": str(home), "XDG_CONFIG_HOME": str(home), "ZLFEED_TOKEN": TOKEN}
+    return subprocess.run(
+        [*wrapper, sys.executable, "-P", "-m", "zlfeed", *arguments],
+        capture_output=True, text=True, env=env, cwd=home, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_another_machine_comes_by_tls_and_knows_the_publisher_by_its_fingerprint(kept: Secrets, tmp_path: Path) -> None:
+    shown = tls.file_fingerprint(kept.files.cert)
+    other = tls.fingerprint(b"another certificate")
+    with two_hosts() as hosts:
+        publish = ("publish", "--camera", "test", "--json", "--server", "embedded", *kept.arguments)
+        with Running(*publish, "--advertise", PUBLISHER, wrapper=hosts.publisher) as running:
+            urls: dict[str, Any] = running.line("ready")["urls"]
+            assert urls["rtsp"] == f"rtsps://{PUBLISHER}:8322/zerolatency"
+            assert urls["websocket"] == f"wss://{PUBLISHER}:9000/"
+            there = hosts.viewer
+            # The host is enough: with a fingerprint it is TLS, at both doors.
+            done = command(there, tmp_path, "receive", PUBLISHER, "--fingerprint", shown, "--json", "--duration", "5")
+            assert done.returncode == 0, done.stderr
+            summary = json.loads(done.stdout.splitlines()[-1])
+            assert summary["frames"] > 5
+            assert summary["clock_offset_ms"] is not None, done.stderr
+            done = command(there, tmp_path, "monitor", urls["websocket"], "--once", "--fingerprint", shown)
+            assert done.returncode == 0, done.stderr
+            for arguments, words in (
+                (["--fingerprint", other], "another certificate"),
+                ([], "is not trusted"),
+            ):
+                done = command(there, tmp_path, "receive", urls["rtsp"], "--test-connection", *arguments)
+                assert done.returncode == 3
+                assert done.stdout.count(words) == 2, done.stdout
+                done = command(there, tmp_path, "monitor", urls["websocket"], "--once", *arguments)
+                assert words in done.stderr
+            # Without TLS there is no way in from there, and a way in from here.
+            with_plain = command(there, tmp_path, "receive", PUBLISHER, "--test-connection", "--status-url", "none")
+            assert "nothing listens" in with_plain.stdout
+            done = command(there, tmp_path, "monitor", PUBLISHER, "--once")
+            assert "wss://" in done.stderr
+            done = command(hosts.publisher, tmp_path, "monitor", "localhost", "--once")
+            assert done.returncode == 0, done.stderr
+            shown_by_ps = " ".join(" ".join(process.cmdline()) for process in running.processes())
+            assert TOKEN not in shown_by_ps
