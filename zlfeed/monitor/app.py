@@ -27,7 +27,7 @@ from zlfeed.monitor.preview import Asked, Shown
 from zlfeed.monitor.screens.base import Dialog, View
 from zlfeed.monitor.screens.camera import CameraScreen
 from zlfeed.monitor.screens.controls import ControlsDialog
-from zlfeed.monitor.screens.dialogs import AddressesDialog, HelpDialog, ViewersDialog
+from zlfeed.monitor.screens.dialogs import AddressesDialog, ChainDialog, HelpDialog, ViewersDialog
 from zlfeed.monitor.screens.log import LogScreen
 from zlfeed.monitor.screens.overview import OverviewScreen, Table
 from zlfeed.monitor.session import Session
@@ -79,6 +79,7 @@ class MonitorApp(App[None]):
         Binding("l", "log", "Log"),
         Binding("w", "viewers", "Viewers"),
         Binding("u", "addresses", "URLs"),
+        Binding("x", "chain", "Chain", show=False),
         Binding("c", "controls", "Controls"),
         Binding("v", "preview", "Preview"),
         Binding("p,space", "pause", "Pause", key_display="p"),
@@ -266,6 +267,10 @@ class MonitorApp(App[None]):
     def action_viewers(self) -> None:
         """Every viewer."""
         self.push_screen(ViewersDialog(self.session))
+
+    def action_chain(self) -> None:
+        """Every part's state, restarts and last error."""
+        self.push_screen(ChainDialog(self.session))
 
     def action_addresses(self) -> None:
         """Where the feed can be watched."""

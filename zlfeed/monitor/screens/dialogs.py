@@ -16,8 +16,8 @@ from zlfeed.monitor import qr
 from zlfeed.monitor.lines import Line, Span, columns, framed
 from zlfeed.monitor.screens.base import Dialog
 from zlfeed.monitor.session import Session
-from zlfeed.monitor.views import cards, code
-from zlfeed.monitor.views.common import split
+from zlfeed.monitor.views import cards, code, way
+from zlfeed.monitor.views.common import split, stale
 from zlfeed.monitor.widgets.canvas import Canvas
 
 
@@ -140,6 +140,27 @@ class AddressesDialog(Dialog):
         if not self._code and isinstance(event.widget, Canvas) and 0 <= event.y - 1 < len(self._urls()):
             self._cursor = event.y - 1
             self.action_copy()
+
+
+class ChainDialog(Dialog):
+    """The parts that frames pass, each with its state, restarts and last error."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("x", "dismiss", "Close", show=False)]
+
+    def compose(self) -> ComposeResult:
+        """One canvas in a box of the right height."""
+        with Container(classes="dialog wide") as box:
+            box.styles.height = 12
+            yield Canvas(self.session, self._draw)
+
+    def _draw(self, cells: int, rows: int) -> list[Line]:
+        camera = self.session.camera
+        lines: list[Line] = [(Span("no status yet", "dim"),)]
+        if camera is not None and camera.status is not None:
+            lines = way.table(camera.status, cells - 4, self.session.glyphs)
+            lines = stale(lines) if camera.stale else lines
+        title = [Span("chain", "title"), Span(f" {camera.name}" if camera else "", "dim")]
+        return framed(title, [Span("Esc", "dim")], lines, cells, rows, self.session.glyphs)
 
 
 class ViewersDialog(Dialog):

@@ -5,27 +5,55 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from zlfeed.model import CameraStatus, Stage
+from zlfeed.model import CameraStatus, Part, Stage
 from zlfeed.monitor import format as fmt
-from zlfeed.monitor.lines import Glyphs, Line, Span, clip, fit, framed, text_width
+from zlfeed.monitor.lines import Glyphs, Line, Span, clip, columns, fit, framed, text_width
 from zlfeed.monitor.snapshot import CameraView
 from zlfeed.monitor.views.common import split, stale
 
+SERVERS = ("mediamtx", "push")
+"""What the publisher calls the part that the chain shows as the server."""
 REST = "network, viewer"
 """What remains of the viewers' latency when the publisher's own stages are taken off."""
 
 
+_LEVELS = {"running": "good", "starting": "warn", "backing_off": "bad", "given_up": "bad", "off": "unknown"}
+_RECENT_S = 60.0
+"""For so long an error is told in the chain itself; later it is in the table of parts."""
+
+
 class Node(NamedTuple):
-    """One part of the chain."""
+    """One part of the chain; `error` is its last one."""
 
     name: str
     level: str
     detail: str
     restarts: int = 0
+    state: str = ""
+    error: str = ""
+    error_age_s: float | None = None
 
 
 def nodes(status: CameraStatus) -> list[Node]:
-    """The chain's parts, each with its own state."""
+    """The chain's parts in order: what a publisher says of each, or what can be told from the rest where it says nothing."""
+    parts = {"server" if part.name in SERVERS else part.name: part for part in status.parts}
+    return [_with(node, parts[node.name]) if node.name in parts else node for node in _derived(status)]
+
+
+def _with(node: Node, part: Part) -> Node:
+    """The node with what its part says of itself."""
+    level = _LEVELS.get(part.state, "unknown")
+    detail = node.detail
+    if part.state == "backing_off":
+        detail = f"again in {fmt.ago(part.retry_in_s)}" if part.retry_in_s is not None else "waits to start again"
+    elif part.state not in ("running", "off"):
+        detail = part.state.replace("_", " ")
+    if level == "good" and node.level != "good":
+        level = node.level  # it runs, and yet nothing comes from it
+    return Node(node.name, level, detail, part.restarts, part.state, part.last_error or "", part.last_error_age_s)
+
+
+def _derived(status: CameraStatus) -> list[Node]:
     starting = "warn" if status.state in ("starting", "private") else "bad"
     encoder_level = {"live": "good", "encoder_down": "bad", "starting": "warn", "private": "good"}.get(
         status.state, "unknown"
@@ -46,6 +74,40 @@ def nodes(status: CameraStatus) -> list[Node]:
             f"{watching} watching" + (f", {slow} slow" if slow else ""),
         ),
     ]
+
+
+def last_error(status: CameraStatus) -> Line:
+    """The newest error of the last minute, and whose; empty when there was none."""
+    recent = [node for node in nodes(status) if node.error and (node.error_age_s or 0.0) < _RECENT_S]
+    if not recent:
+        return ()
+    node = min(recent, key=lambda node: node.error_age_s or 0.0)
+    role = "bad" if node.level == "bad" else "warn"
+    return (
+        Span(f"{node.name} {fmt.ago(node.error_age_s)} ago: ", "dim"),
+        Span(node.error, role),
+    )
+
+
+def table(status: CameraStatus, cells: int, glyphs: Glyphs) -> list[Line]:
+    """Every part with its state, its restarts and its last error, two lines a part."""
+    lines: list[Line] = []
+    for node in nodes(status):
+        state = node.state.replace("_", " ") or {"good": "running", "bad": "down"}.get(node.level, fmt.UNKNOWN)
+        restarts = f"{node.restarts} restart{'s' * (node.restarts != 1)}"
+        row = [
+            (Span(glyphs.level(node.level), node.level), Span(f" {node.name}", "strong")),
+            (Span(state, node.level),),
+            (Span(restarts, "warn" if node.restarts else "dim"),),
+            (Span(node.detail, "dim"),),
+        ]
+        widths = [10, 13, 12, max(8, cells - 10 - 13 - 12 - 3)]
+        if node.name == "viewers":
+            row[1:3] = [(), ()]
+        lines.append(columns(row, widths))
+        age = f", {fmt.ago(node.error_age_s)} ago" if node.error_age_s is not None else ""
+        lines.append((Span(f"    {node.error}{age}", "dim"),) if node.error else ())
+    return lines
 
 
 def chain(status: CameraStatus, cells: int, glyphs: Glyphs) -> list[Line]:
@@ -115,6 +177,8 @@ def way(view: CameraView, cells: int, rows: int, glyphs: Glyphs) -> list[Line]:
     else:
         links = chain(view.status, inner, glyphs)
         bar = stage_bar(view.status, inner, glyphs)
+        if error := last_error(view.status):
+            bar = [bar[0], fit(error, inner)]
         body = [*links, *bar] if rows >= 6 else [links[0], bar[0], *bar[1:]] if rows == 5 else [links[0], bar[0]]
     lines = framed([Span("a frame's way", "title")], [], body, cells, rows, glyphs)
     return stale(lines) if view.stale else lines
