@@ -15,6 +15,7 @@ from zlfeed.model import (
     Event,
     HistoryPoint,
     Latency,
+    Part,
     SetControl,
     Stage,
     Thumbnail,
@@ -87,6 +88,7 @@ def status(camera: str = "front", **changes: Any) -> CameraStatus:
         "uptime_s": 761.0,
         "server": "embedded",
         "gop": 60,
+        "parts": (Part("camera", "running"), Part("encoder", "running"), Part("relay", "running")),
     }
     return CameraStatus(**{**values, **changes})
 
@@ -179,6 +181,11 @@ def troubled() -> MonitorState:
         frames_dropped={"slow_encoder": 212},
         encoder_restarts=2,
         slow_clients=1,
+        parts=(
+            Part("camera", "running"),
+            Part("encoder", "running", 2, 0, "the encoder ended with code 137", 12.4),
+            Part("relay", "running"),
+        ),
     )
     state.on_message(URL, hot, NOW_S)
     return state

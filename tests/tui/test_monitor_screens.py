@@ -28,7 +28,7 @@ from tests.tui.scenes import (
     welcome,
 )
 from zlfeed.errors import StartError
-from zlfeed.model import CameraInfo, Event
+from zlfeed.model import CameraInfo, Event, Part
 from zlfeed.monitor.app import MonitorApp
 from zlfeed.monitor.lines import ASCII
 from zlfeed.monitor.screens.camera import CameraScreen
@@ -509,3 +509,32 @@ async def test_the_command_palette_opens_and_closes() -> None:
         await shows(app, pilot, "Search")
         await pilot.press("escape")
         await shows(app, pilot, "healthy")
+
+
+async def test_the_chain_says_what_failed_and_when() -> None:
+    state = healthy()
+    parts = (
+        Part("camera", "running"),
+        Part("encoder", "backing_off", 3, 2, "the encoder ended with code 137", 4.2, 1.5),
+        Part("relay", "running"),
+        Part("mediamtx", "given_up", 9, 9, "MediaMTX ended with code 1", 300.0),
+    )
+    state.on_message(URL, status(state="encoder_down", parts=parts), NOW_S)
+    async with running(Scripted(state)) as (app, pilot):
+        shown = text(app)
+        for words in ("again in 1.5 s", "↻ 3", "given up", "encoder 4.2 s ago: the encoder ended with code 137"):
+            assert words in shown
+        await pilot.press("x")
+        await pilot.pause()
+        shown = text(app)
+        for words in ("backing off", "3 restarts", "9 restarts", "MediaMTX ended with code 1, 5 min ago"):
+            assert words in shown
+
+
+async def test_a_publisher_that_says_nothing_of_its_parts_has_a_chain_all_the_same() -> None:
+    state = healthy()
+    state.on_message(URL, status(parts=(), encoder_restarts=2), NOW_S)
+    async with running(Scripted(state)) as (app, pilot):
+        assert "↻ 2" in text(app)
+        await pilot.press("x")
+        await shows(app, pilot, "2 restarts")

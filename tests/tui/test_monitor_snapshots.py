@@ -5,14 +5,17 @@ ZLFEED_UPDATE_SNAPSHOTS=1 writes them anew: look at them in a browser before com
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from tests.tui.scenes import Scripted, disconnected, healthy, many, troubled
+from tests.tui.scenes import NOW_S, URL, Scripted, disconnected, healthy, many, troubled
+from zlfeed.model import Thumbnail
 from zlfeed.monitor.app import MonitorApp
 from zlfeed.monitor.lines import ASCII, UNICODE
 from zlfeed.monitor.state import MonitorState
@@ -34,6 +37,17 @@ def fixed_look(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
+def blocks() -> bytes:
+    """A picture whose every JPEG block is of one colour, so that all decoders agree on it."""
+    picture = Image.new("RGB", (64, 48))
+    for y in range(0, 48, 8):
+        for x in range(0, 64, 8):
+            picture.paste((40 + 3 * x, 60 + 3 * y, 200 - 2 * x), (x, y, x + 8, y + 8))
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=95, subsampling=0)
+    return out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "scene", "size", "keys", "theme"),
     [
@@ -44,18 +58,22 @@ def fixed_look(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("no-contact", disconnected, (100, 30), (), DARK.name),
         ("many", many, (100, 24), (), DARK.name),
         ("viewers-contrast", troubled, (100, 30), ("w",), CONTRAST.name),
+        ("preview", healthy, (120, 40), ("v",), DARK.name),
         ("ascii", troubled, (80, 24), (), DARK.name),
     ],
 )
 async def test_the_screen_looks_as_it_did(
     name: str, scene: Callable[[], MonitorState], size: tuple[int, int], keys: tuple[str, ...], theme: str
 ) -> None:
-    app = MonitorApp(Scripted(scene(), 32.0 if scene is disconnected else 0.4))
+    source = Scripted(scene(), 32.0 if scene is disconnected else 0.4)
+    app = MonitorApp(source)
     async with app.run_test(size=size) as pilot:
         app.session.glyphs = ASCII if name == "ascii" else UNICODE
+        app.session.many_colors = True
         app.theme = theme
         await pilot.press(*keys)
         await pilot.pause()
+        source.pictures.on_thumbnail(URL, Thumbnail("front", 1, 64, 48, blocks()), NOW_S + 1.0)
         app.refresh_figures()
         await pilot.pause()
         picture = app.export_screenshot(title="zlfeed monitor")

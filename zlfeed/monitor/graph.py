@@ -131,18 +131,18 @@ def _merge(cells: Iterable[Span]) -> Line:
 
 
 def time_axis(cells: int, span_s: float) -> Line:
-    """The line under a plot: "-5m  -4m … now"."""
+    """The line under a plot: "-5m  -4m … now", or every second minute, or every fifth, where there is less room."""
     minutes = round(span_s / 60)
+    every = next((step for step in (1, 2, 5) if cells * step >= 6 * minutes), minutes)
     marks = [" "] * cells
 
     def put(at: int, text: str) -> None:
         at = max(0, min(cells - len(text), at))
-        if all(mark == " " for mark in marks[max(0, at - 2) : at + len(text) + 2]):
+        if all(mark == " " for mark in marks[max(0, at - 1) : at + len(text) + 1]):
             marks[at : at + len(text)] = text
 
     put(cells, "now")
-    put(0, f"-{minutes}m")
-    for minute in range(1, minutes):
+    for minute in range(every, minutes + 1, every):
         label = f"-{minute}m"
         put(cells - round(cells * minute / minutes) - len(label) // 2, label)
     return (Span("".join(marks), "faint"),)

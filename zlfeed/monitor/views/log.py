@@ -9,6 +9,8 @@ from zlfeed.monitor import format as fmt
 from zlfeed.monitor.lines import Glyphs, Line, Span, clean, fit
 from zlfeed.monitor.snapshot import LogEntry
 
+NARROW = 40
+"""Cells below which a line has no room for whose entry it is."""
 LEVELS = ("info", "warning", "error")
 _ROLES = {"info": "info", "warning": "warn", "error": "bad"}
 
@@ -43,11 +45,11 @@ def select(entries: Iterable[LogEntry], chosen: Filter) -> list[LogEntry]:
     return [entry for entry in entries if chosen.passes(entry)]
 
 
-def entry_line(entry: LogEntry, glyphs: Glyphs, *, with_host: bool) -> Line:
-    """Time, level, where, what."""
+def entry_line(entry: LogEntry, glyphs: Glyphs, *, with_host: bool, with_where: bool = True) -> Line:
+    """Time, level, where unless there is little room, what."""
     role = _ROLES.get(entry.level, "info")
     mark = {"good": glyphs.good, "warn": glyphs.warn, "bad": glyphs.bad}.get(role, glyphs.middot)
-    where = "/".join(part for part in (entry.host if with_host else "", entry.camera) if part)
+    where = "/".join(part for part in (entry.host if with_host else "", entry.camera) if part and with_where)
     return (
         Span(fmt.clock(entry.time_us), "dim"),
         Span(f" {mark} ", role),
@@ -62,7 +64,7 @@ def window(
     """`rows` lines that end `offset` entries before the newest one, which is at the bottom."""
     end = len(entries) - max(0, min(offset, len(entries) - rows))
     shown = entries[max(0, end - rows) : end]
-    return [fit(entry_line(entry, glyphs, with_host=with_host), cells) for entry in shown]
+    return [fit(entry_line(entry, glyphs, with_host=with_host, with_where=cells >= NARROW), cells) for entry in shown]
 
 
 def export(entries: Iterable[LogEntry]) -> str:

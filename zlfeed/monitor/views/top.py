@@ -112,7 +112,7 @@ def reasons(view: CameraView, rows: int) -> list[Line]:
     shown: list[Line] = [(Span(reason.text, reason.level),) for reason in health.reasons[:rows]]
     if len(health.reasons) > rows > 0:
         more = len(health.reasons) - rows
-        shown[-1] = (*shown[-1], Span(f"  +{more} more", "dim"))
+        shown[-1] = (*shown[-1], Span(f"  +{more}", "dim"))
     return shown
 
 

@@ -35,7 +35,7 @@ class Node(NamedTuple):
 
 
 def nodes(status: CameraStatus) -> list[Node]:
-    """The chain's parts in order: what a publisher says of each, or what can be told from the rest where it says nothing."""
+    """The chain's parts in order: what the publisher says of each, else what the rest of the status tells."""
     parts = {"server" if part.name in SERVERS else part.name: part for part in status.parts}
     return [_with(node, parts[node.name]) if node.name in parts else node for node in _derived(status)]
 
