@@ -19,6 +19,8 @@ import psutil
 import pytest
 
 from tests.support import standin_rpicam
+from tests.support.commands import publishing, receiving
+from tests.support.feeds import live
 from zlfeed.errors import CameraError
 from zlfeed.publisher.camera import CameraProcess, parse_camera
 from zlfeed.publisher.camera.csi import RpicamSource
@@ -182,3 +184,51 @@ def test_none_at_all_is_said_with_a_cure(rpicam: Any) -> None:
         pytest.skip("this machine has a camera")
     assert (done.returncode, done.stdout) == (3, "")
     assert "there is no camera here: plug one in" in done.stderr
+
+
+@pytest.mark.needs("ffmpeg")
+def test_through_the_whole_chain_with_controls(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    env = standin_rpicam.install(tmp_path / "bin", log=str(log), align=128)
+    with live(publishing("--camera", "csi", "--size", "800x600", "--no-overlay", env=env)) as feed:
+        picture = feed.picture()
+        assert picture.shape == (600, 800, 3)
+        # The slanting edge stands where it should, from top to bottom; a wrong stride would shear it.
+        for row in (150, 300, 440):
+            edge = row * 800 // 600
+            assert picture[row, edge - 12].mean() > 180, row
+            assert picture[row, edge + 12].mean() < 120, row
+
+        result = feed.set("brightness", "0.25")
+        assert (result.ok, result.value or feed.told("brightness", "0.25")) == (True, "0.25"), result
+        assert feed.status(state="live").camera_restarts == 0, "opened anew, not lost"
+        result = feed.set("brightness", "1.5")
+        assert result.text == "brightness 1.5 is outside -1 to 1: the nearest is 1"
+        assert feed.set("awb", "moonlight").text.startswith("awb is one of auto, incandescent")
+        calls = [json.loads(line) for line in log.read_text().splitlines()]
+        assert "--brightness" not in calls[0]
+        assert calls[-1][calls[-1].index("--brightness") + 1] == "0.25"
+
+        with receiving(feed.urls, "--duration", "2") as receiver:
+            summary = receiver.line("summary")
+        assert summary["latency_ms"]["p50"] > 12, "the stand-in's pictures are 12 ms old when they are written"
+        assert (summary["width"], summary["height"]) == (800, 600)
+
+        # Killed from outside: back by itself, with what was set on it.
+        before = len(calls)
+        (program,) = [p for p in feed.running.processes() if "standin_rpicam" in " ".join(p.cmdline())]
+        program.kill()
+        assert "was killed by SIGKILL" in feed.event("camera_lost").text
+        feed.event("camera_back")
+        assert "--brightness" in json.loads(log.read_text().splitlines()[before])
+        feed.running.end()
+        assert feed.running.left_behind() == []
+
+
+def test_auto_takes_a_csi_camera_where_there_is_no_other(rpicam: Any) -> None:
+    rpicam()
+    if Path("/dev/video0").exists():
+        pytest.skip("this machine has a camera")
+    camera = CameraProcess.start(parse_camera("auto", "cam"), size=None, fps=None, timeout_s=15)
+    camera.stop()
+    assert camera.opened.description.startswith("imx708 (csi:0)")

@@ -212,3 +212,27 @@ def test_auto_without_a_device_names_the_test_picture(tmp_path: Path) -> None:
 def test_a_pixel_format_is_four_letters_or_nothing() -> None:
     assert fourcc_text(MJPG) == "MJPG"
     assert [fourcc_text(v) for v in (0.0, -1.0, 1e12, 3.0)] == ["", "", "", ""]
+
+
+def test_one_camera_by_two_names_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "video7").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "video7")
+    first, second = (CameraSpec(name, "device", str(tmp_path / name)) for name in ("link", "video7"))
+    assert v4l2.same_device([first, CameraSpec("x", "csi", "0"), second]) == (first, second)
+    assert v4l2.same_device([CameraSpec("a", "csi", "0"), CameraSpec("b", "csi", "1")]) is None
+    assert v4l2.same_device([CameraSpec("a", "csi", "0"), CameraSpec("b", "csi", "0")]) is not None
+    assert v4l2.same_device([CameraSpec("a", "device", "0"), CameraSpec("b", "device", "/dev/video0")]) is not None
+    assert v4l2.same_device([CameraSpec("a", "test", ""), CameraSpec("b", "test", "")]) is None
+
+
+def test_a_device_is_found_again_by_its_id_or_its_socket(tmp_path: Path) -> None:
+    (tmp_path / "video3").touch()
+    by_id, by_path = tmp_path / "by-id", tmp_path / "by-path"
+    by_path.mkdir()
+    (by_path / "pci-usb-0:1.3-video-index0").symlink_to(tmp_path / "video3")
+    folders = (by_id, by_path)
+    assert v4l2.stable_link(str(tmp_path / "video3"), folders) == str(by_path / "pci-usb-0:1.3-video-index0")
+    by_id.mkdir()
+    (by_id / "usb-046d_C920_1234-video-index0").symlink_to(tmp_path / "video3")
+    assert v4l2.stable_link(str(tmp_path / "video3"), folders) == str(by_id / "usb-046d_C920_1234-video-index0")
+    assert v4l2.stable_link(str(tmp_path / "video4"), folders) is None

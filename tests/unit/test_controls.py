@@ -120,3 +120,17 @@ def test_any_text_is_a_value_or_a_short_sentence(text: str, defined: Control) ->
         words = str(refused)
     assert 0 < len(words) < 250
     assert value is None or checked(defined, value) == value
+
+
+@pytest.mark.parametrize(("text", "value"), [("0.25", "0.25"), ("-1", "-1"), (" 1e-1 ", "0.1")])
+def test_a_number_with_a_fraction(text: str, value: str) -> None:
+    assert checked(Control("brightness", "float", -1.0, 1.0, 0.05, 0.0), text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("1.5", "brightness 1.5 is outside -1 to 1: the nearest is 1"), ("nan", "is a number from -1 to 1, not 'nan'")],
+)
+def test_a_number_with_a_fraction_that_cannot_be(text: str, says: str) -> None:
+    with pytest.raises(Refused, match=says):
+        checked(Control("brightness", "float", -1.0, 1.0, 0.05, 0.0), text)

@@ -37,6 +37,7 @@ from zlfeed.publisher.adapting import Adapting
 from zlfeed.publisher.alert_actions import Alerting
 from zlfeed.publisher.alerts import Refusals
 from zlfeed.publisher.camera import CameraSpec, parse_camera
+from zlfeed.publisher.camera.v4l2 import same_device
 from zlfeed.publisher.capture import CaptureSettings
 from zlfeed.publisher.certificate import Certificate
 from zlfeed.publisher.choice import EncoderChoice
@@ -82,6 +83,8 @@ def camera_specs(settings: Settings) -> list[CameraSpec]:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"two cameras are called {name!r}: give each a name of its own, --camera NAME=SRC")
+    if pair := same_device(specs):
+        raise UsageError(f"{pair[0].text} and {pair[1].text} are the same camera: name each camera once")
     return specs
 
 

@@ -10,15 +10,16 @@ import contextlib
 import os
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, get_args
 
 import numpy as np
 
 from zlfeed import logs
 from zlfeed.errors import CameraError
+from zlfeed.model import Control
 from zlfeed.publisher.camera import CameraProcess, CameraSpec, FrameInfo, Opened
-from zlfeed.publisher.camera.v4l2 import device_path
+from zlfeed.publisher.camera.v4l2 import device_path, stable_link
 from zlfeed.publisher.i420 import Plane
 from zlfeed.publisher.outlet import FrameSink, Look, Outlet
 from zlfeed.restart import Restarts
@@ -52,6 +53,8 @@ class CaptureSettings:
     fps: float | None
     look: Look = field(default_factory=Look)
     privacy: Privacy = "off"
+    controls: tuple[tuple[str, str], ...] = ()
+    """What is to be set on the camera itself, by name: a value, or "default"."""
 
     @property
     def camera(self) -> tuple[object, ...]:
@@ -86,6 +89,10 @@ class Capture:
         """What the camera gave when it was opened last."""
         self.refusal: str | None = None
         """Why the camera did not open as it was ordered on trial."""
+        self.control_refusal: str | None = None
+        """Why the camera did not take a value that was to be set on it."""
+        self.controls: tuple[Control, ...] = ()
+        """What can be set on the camera, with the values as it said them last."""
         self.outlet = Outlet(settings.spec.name, listener.sink)
         self._settings = settings
         self._listener = listener
@@ -100,6 +107,9 @@ class Capture:
         self._trial = False
         self._made_for: tuple[object, ...] = ()
         self._begun = False
+        self._steered: tuple[tuple[str, str], ...] = ()
+        self._unanswered = 0
+        self._pinned: CameraSpec | None = None
         self._lost_at: float | None = None
         self._private_since: float | None = None
         self._last_frame = 0.0
@@ -130,7 +140,10 @@ class Capture:
         On `trial`, a camera that cannot be opened so is told in `refusal` besides being lost.
         """
         before, self._settings = self._settings, settings
-        if reopen or settings.camera != before.camera:
+        self.control_refusal = None
+        # A camera whose controls are options of a program is opened anew for them.
+        stiff = self.opened is not None and not self.opened.live_controls and settings.controls != before.controls
+        if reopen or stiff or settings.camera != before.camera:
             self.refusal = None
             self._trial = trial
             self._given += 1
@@ -151,8 +164,13 @@ class Capture:
         settings = self._settings
         if self.privacy != settings.privacy:
             return False
-        opened = settings.privacy == "released" or (self.connected and self._done == self._given)
+        opened = settings.privacy == "released" or (self.connected and self._done == self._given and self._obeyed)
         return opened and (settings.privacy != "off" or self.outlet.turned == settings.look.orientation)
+
+    @property
+    def _obeyed(self) -> bool:
+        """Whether the camera has what is to be set on it."""
+        return self._steered == self._settings.controls and not self._unanswered
 
     @property
     def captured(self) -> int:
@@ -202,7 +220,8 @@ class Capture:
             self._exchange()
         camera = self._camera = self._camera or self._standby()
         self.restarts.starting()
-        camera.open()
+        self._steered, self._unanswered = self._settings.controls, 0
+        camera.open(dict(self._steered))
         deadline = time.monotonic() + OPEN_TIMEOUT_S
         while not camera.ready(_POLL_S):
             if self._interrupted():
@@ -210,12 +229,14 @@ class Capture:
             if time.monotonic() > deadline:
                 raise camera.not_in_time(OPEN_TIMEOUT_S)
             self._slate_if_due()
+        self._pin(camera.live_spec)
         self._begin(camera.opened)
         opened = camera.opened
         raw = np.empty((opened.height * 3 // 2, opened.width), dtype=np.uint8)
         silence_s = max(SILENCE_S, 5 / opened.fps if opened.fps else 0.0)
         last = time.monotonic()
         while not self._interrupted():
+            self._steer(camera)
             frame = camera.next_frame(raw, _POLL_S)
             now = time.monotonic()
             if frame is not None:
@@ -225,6 +246,34 @@ class Capture:
                 raise CameraError(f"the camera {self._settings.spec.text} gave no picture for {silence_s:g} s")
             elif self._settings.privacy != "off" or now - last > max(SLATE_AFTER_S, silence_s / 4):
                 self._slate_if_due()
+
+    def _steer(self, camera: CameraProcess) -> None:
+        """Has set on the open camera what is to be set on it, and takes in what came of it."""
+        wanted = self._settings.controls
+        if wanted != self._steered and camera.opened.live_controls:
+            before, now = dict(self._steered), dict(wanted)
+            self._steered = wanted
+            for name in {**before, **now}:
+                if (value := now.get(name, "default")) != before.get(name, "default") or value == "default":
+                    camera.set_control(name, value)
+                    self._unanswered += 1
+        for answer in camera.answered():
+            if answer.value is not None:
+                self.controls = tuple(
+                    replace(control, value=answer.value) if control.name == answer.name else control
+                    for control in self.controls
+                )
+            elif answer.refusal:
+                self.control_refusal = answer.refusal
+            self._unanswered = max(0, self._unanswered - 1)
+
+    def _pin(self, spec: CameraSpec) -> None:
+        """From now on it is this camera: found again when it is plugged in elsewhere, and no other in its place."""
+        if spec.kind == "device":
+            link = stable_link(device_path(spec.target))
+            self._pinned = replace(spec, target=link) if link else spec
+        elif spec.kind == "csi":
+            self._pinned = spec
 
     def _interrupted(self) -> bool:
         """Whether the camera is to be left as it is: for the end, or to be opened otherwise."""
@@ -236,6 +285,7 @@ class Capture:
         self.restarts.running(time.monotonic())
         self._lost_at = None
         self.opened = opened
+        self.controls = tuple(opened.controls)
         self.connected = True
         self._done = self._taken
         self._listener.camera_opened(opened)
@@ -294,7 +344,7 @@ class Capture:
     def _standby(self) -> CameraProcess:
         settings = self._settings
         self._made_for = settings.camera
-        return CameraProcess(settings.spec, settings.size, settings.fps)
+        return CameraProcess(self._pinned or settings.spec, settings.size, settings.fps)
 
     def _begin_slates(self) -> None:
         """Sees that there is an encoder for slates although no camera has said its size yet."""
@@ -304,7 +354,7 @@ class Capture:
 
     def _wait_for_turn(self) -> None:
         """Waits until the camera may be tried again, or its device is plugged in again."""
-        node = _node(self._settings.spec)
+        node = _node(self._pinned or self._settings.spec)
         gone = False
         while time.monotonic() < self._turn_at and not self._stop.wait(0.05):
             if self._taken != self._given:

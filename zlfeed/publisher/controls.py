@@ -85,6 +85,8 @@ def checked(control: Control, text: str) -> str:
             return _switch(control, value)
         case "int":
             return str(_number(control, value))
+        case "float":
+            return f"{_decimal(control, value):g}"
         case "choice" if control.name == "size":
             return _size(value)
         case "choice":
@@ -113,6 +115,22 @@ def _number(control: Control, value: str) -> int:
     nearest = round(max(control.minimum, min(control.maximum, number)))
     if not control.minimum <= number <= control.maximum:
         raise Refused(f"{control.name} {number} is outside {span}: the nearest is {nearest}")
+    return number
+
+
+def _decimal(control: Control, value: str) -> float:
+    unit = f" {control.unit}" if control.unit else ""
+    low = -math.inf if control.minimum is None else control.minimum
+    high = math.inf if control.maximum is None else control.maximum
+    span = f"{low:g} to {high:g}{unit}"
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise Refused(f"{control.name} is a number from {span}, not {value[:40]!r}")
+    if not low <= number <= high:
+        raise Refused(f"{control.name} {number:g} is outside {span}: the nearest is {max(low, min(high, number)):g}")
     return number
 
 

@@ -13,7 +13,7 @@ from zlfeed.publisher import jpeg
 from zlfeed.publisher.controls import FEED_CONTROLS, FeedValues, Refused, checked, definitions, named
 from zlfeed.publisher.kept import Keeper
 from zlfeed.publisher.pipeline import EventSink, Pipeline, PipelineSettings
-from zlfeed.publisher.wishes import defaults, said_anew, to_keep, with_value
+from zlfeed.publisher.wishes import defaults, said_anew, to_keep, with_defaults, with_value
 
 ANSWER_S = 2.5
 """What takes longer is answered with what is known, and told to all when it is done. A monitor waits for 3 s."""
@@ -59,6 +59,7 @@ class Panel:
             **{name: partial(self._change, name) for name in FEED_CONTROLS},
             "restart_camera": lambda _: pipeline.change(pipeline.settings, reopen=True),
             "restart_encoder": lambda _: pipeline.renew_encoder(),
+            "reset_controls": lambda _: self._reset(),
         }
 
     def controls(self) -> list[Control]:
@@ -67,7 +68,11 @@ class Panel:
         first = self._first or defaults(values, self._pipeline.settings, self._started)
         if values.size is not None:
             self._first = first  # from when the camera has said what it gives of itself
-        return definitions(values, first, self._pipeline.most_fps)
+        own = definitions(values, first, self._pipeline.most_fps)
+        taken = {control.name for control in own}
+        cameras = [control for control in self._pipeline.camera_controls if control.name not in taken]
+        reset = [Control("reset_controls", "action")] if cameras else []
+        return [*own, *cameras, *reset]
 
     def look(self) -> None:
         """Tells values that have changed by themselves: the keyframe interval with the rate, say."""
@@ -181,7 +186,7 @@ class Panel:
     async def _set(self, control: Control, value: str) -> None:
         self._asked[control.name] += 1
         try:
-            await self._setters[control.name](value)
+            await self._setters.get(control.name, partial(self._change, control.name))(value)
         finally:
             self._asked[control.name] -= 1
             if not self._asked[control.name]:
@@ -190,6 +195,12 @@ class Panel:
 
     async def _change(self, name: str, value: str) -> None:
         await self._pipeline.change(with_value(self._pipeline.settings, name, value))
+
+    async def _reset(self) -> None:
+        """Puts the camera's own controls back to its defaults."""
+        names = [control.name for control in self._pipeline.camera_controls]
+        await self._pipeline.change(with_defaults(self._pipeline.settings, names))
+        await self._keep()
 
     async def _snapshot(self, tell: Callable[[ServerMessage], None]) -> None:
         tell(replace(await thumbnail(self._pipeline, None, SNAPSHOT_BYTES), snapshot=True))

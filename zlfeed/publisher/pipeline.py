@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zlfeed import logs
 from zlfeed.errors import CameraError, EncoderError
 from zlfeed.metrics import Rate, Window
-from zlfeed.model import CameraStatus, Stage
+from zlfeed.model import CameraStatus, Control, Stage
 from zlfeed.publisher.camera import Opened
 from zlfeed.publisher.capture import SLATE_SIZE, Capture, CaptureSettings
 from zlfeed.publisher.choice import EncoderChoice
@@ -301,7 +301,13 @@ class Pipeline:
     def _judge(self) -> None:
         """Whether what is wanted has come about, or cannot: then it is as before, but for a shutter that was closed."""
         known = self.opened is self._capture.opened
-        refusal = self._no_encoder or self._encoding.refusal or self._capture.refusal
+        refusals = (
+            self._no_encoder,
+            self._encoding.refusal,
+            self._capture.refusal,
+            self._capture.control_refusal,
+        )
+        refusal = next((refusal for refusal in refusals if refusal), None)
         if refusal is not None:
             before = _shielded(self._good, self.settings)
             self._apply(before, reopen=self._capture.refusal is not None, trial=False)
@@ -374,6 +380,11 @@ class Pipeline:
             self._on_change()
 
     # ------------------------------------------------------------ figures
+
+    @property
+    def camera_controls(self) -> Sequence[Control]:
+        """What can be set on the camera itself, with its values."""
+        return self._capture.controls
 
     def values(self) -> FeedValues:
         """What its controls stand at."""

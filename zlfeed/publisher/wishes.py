@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple, cast
 
@@ -10,6 +10,12 @@ from zlfeed.publisher.capture import Privacy
 from zlfeed.publisher.controls import FEED_CONTROLS, FeedValues, Refused, checked, definitions, named, size_text
 from zlfeed.publisher.orientation import Orientation
 from zlfeed.publisher.pipeline import DEFAULT_FPS, PipelineSettings
+
+DEFAULT = "default"
+"""The value of a camera's control that leaves it to the camera."""
+
+
+_NO_DEVICES = ("test", "file", "rtsp")
 
 
 class Kept(NamedTuple):
@@ -38,6 +44,8 @@ def with_value(settings: PipelineSettings, name: str, value: str) -> PipelineSet
             capture = replace(capture, look=replace(capture.look, orientation=cast(Orientation, value)))
         case "overlay":
             capture = replace(capture, look=replace(capture.look, overlay=value == "on"))
+        case _:
+            capture = replace(capture, controls=tuple(sorted({**dict(capture.controls), name: value}.items())))
     return replace(settings, capture=capture)
 
 
@@ -52,7 +60,14 @@ def said(settings: PipelineSettings) -> dict[str, str | None]:
         "orientation": look.orientation,
         "overlay": "on" if look.overlay else "off",
         "privacy": capture.privacy,
+        **{name: value for name, value in capture.controls if value != DEFAULT},
     }
+
+
+def with_defaults(settings: PipelineSettings, names: Iterable[str]) -> PipelineSettings:
+    """The settings of a feed with these controls of its camera back at the camera's defaults."""
+    wishes = {**dict(settings.capture.controls), **dict.fromkeys(names, DEFAULT)}
+    return replace(settings, capture=replace(settings.capture, controls=tuple(sorted(wishes.items()))))
 
 
 def defaults(values: FeedValues, now: PipelineSettings, started: PipelineSettings) -> FeedValues:
@@ -91,9 +106,9 @@ def to_keep(now: PipelineSettings, started: PipelineSettings) -> dict[str, Kept]
     """What was set since the start."""
     before = said(started)
     return {
-        name: Kept(value, before[name])
+        name: Kept(value, before.get(name))
         for name, value in said(now).items()
-        if value is not None and value != before[name]
+        if value is not None and value != before.get(name)
     }
 
 
@@ -122,4 +137,8 @@ def restored(started: PipelineSettings, kept: Mapping[str, Kept]) -> PipelineSet
             settings = with_value(settings, name, checked(named(controls, name), wish.value))
         except Refused:
             continue
+    for name, wish in kept.items():
+        # Of the camera's own only the camera knows the ranges: it passes over what it does not take.
+        if name not in FEED_CONTROLS and wish.instead_of is None and started.capture.spec.kind not in _NO_DEVICES:
+            settings = with_value(settings, name, wish.value)
     return settings

@@ -115,6 +115,22 @@ def candidates(spec: CameraSpec, dev: Path = _DEV, sysfs: Path = _SYSFS) -> list
     return found
 
 
+def same_device(specs: Sequence[CameraSpec]) -> tuple[CameraSpec, CameraSpec] | None:
+    """Two that are one camera, by whatever names and links; None when there are none."""
+    seen: dict[tuple[str, str], CameraSpec] = {}
+    for spec in specs:
+        if spec.kind == "device":
+            key = ("device", device_path(spec.target))
+        elif spec.kind in ("csi", "auto"):
+            key = (spec.kind, spec.target)
+        else:
+            continue
+        if key in seen:
+            return seen[key], spec
+        seen[key] = spec
+    return None
+
+
 def video_devices(dev: Path = _DEV, sysfs: Path = _SYSFS) -> list[str]:
     """The paths of the devices that may be cameras, in the order in which `auto` tries them."""
     return [device.target for device in _devices(dev, sysfs)]

@@ -82,7 +82,7 @@ def modes(path: str) -> list[Mode]:
 def controls(path: str) -> list[Control]:
     """What can be set on the device, with ranges and values as they are now. Raises OSError."""
     with linux.Device(path) as device:
-        return [known.control for known in _known(device)]
+        return [_read(device, known) for known in _known(device)]
 
 
 def set_control(path: str, name: str, value: str) -> str:
@@ -102,7 +102,7 @@ def set_control(path: str, name: str, value: str) -> str:
 
 def differs(control: Control) -> bool:
     """Whether a control stands elsewhere than at its default, as far as that is known."""
-    if control.default_value is None:
+    if control.default_value is None or control.value is None:
         return True
     if control.kind == "bool":
         return (control.value == "on") != bool(control.default_value)
@@ -151,8 +151,7 @@ def _known(device: Any) -> Iterator[Known]:
         if not name or name in taken:
             continue
         taken.add(name)
-        with contextlib.suppress(OSError):  # one that cannot be read is left out
-            yield _control(device, info, name, kind)
+        yield _control(device, info, name, kind)
 
 
 def _control(device: Any, info: Any, name: str, kind: str) -> Known:
@@ -175,9 +174,14 @@ def _control(device: Any, info: Any, name: str, kind: str) -> Known:
         choices=tuple(numbers) if kind == "choice" else (),
         unit=_UNITS.get(info.id, ""),
     )
-    known = Known(control, info.id, {**numbers, DEFAULT: info.default_value})
-    value = _value(known, linux.get_control(device, info.id))
-    return known._replace(control=replace(control, value=value))
+    return Known(control, info.id, {**numbers, DEFAULT: info.default_value})
+
+
+def _read(device: Any, known: Known) -> Control:
+    """The control with its value; without one when it cannot be read just now."""
+    with contextlib.suppress(OSError):
+        return replace(known.control, value=_value(known, linux.get_control(device, known.id)))
+    return known.control
 
 
 def _number(known: Known, value: str) -> int:
@@ -192,17 +196,17 @@ def _value(known: Known, number: int) -> str:
 
 
 def _why_not(control: Control, error: OSError) -> str:
-    if error.errno in (errno.EACCES, errno.EINVAL, errno.EIO) and control.name in (
-        "exposure",
-        "white_balance",
-        "focus",
-    ):
-        return f"{control.name} is the camera's own to set while {control.name}_auto is {_AUTOMATIC}"
+    cure = _AUTOMATIC.get(control.name)
+    if cure and error.errno in (errno.EACCES, errno.EINVAL, errno.EIO):
+        return f"{control.name} is the camera's own to set just now: {cure} first"
     return f"the camera does not take that {control.name} ({error.strerror})"
 
 
-_WITH_AUTOMATIC = ("exposure", "white_balance", "focus")
-_AUTOMATIC = "on (or aperture_priority_mode): switch that off (manual_mode) first"
+_AUTOMATIC = {
+    "exposure": "set exposure_auto to manual_mode",
+    "white_balance": "switch white_balance_auto off",
+    "focus": "switch focus_auto off",
+}
 
 
 def _text(field: bytes) -> str:

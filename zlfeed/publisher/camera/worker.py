@@ -89,7 +89,8 @@ def _set(source: Source, name: str, value: str) -> ControlSet:
             return ControlSet(name, None, f"this camera has no control {name!r}")
         return ControlSet(name, str(set_control(name, value)))
     except ControlRefused as refusal:
-        return ControlSet(name, None, str(refusal))
+        # The default is asked for all at once, of controls that are the camera's own to set just now as well.
+        return ControlSet(name, None, "" if value == "default" else str(refusal))
     except OSError as error:
         return ControlSet(name, None, f"the camera does not take it ({error.strerror})")
 
