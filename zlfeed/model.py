@@ -138,6 +138,9 @@ class CameraStatus:
     status_messages_dropped: int = 0
     slow_clients: int | None = None
     parts: Sequence[Part] = ()
+    throttled_now: Sequence[str] = ()
+    throttled_ever: Sequence[str] = ()
+    machine: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections import namedtuple
-from dataclasses import fields
+from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from zlfeed.model import CameraStatus
-from zlfeed.publisher.host_metrics import HostSample, HostSampler
+from zlfeed.publisher.host_metrics import HostSample, HostSampler, throttle_events
 
 
 class Host:
@@ -166,5 +166,16 @@ def test_what_the_system_does_not_tell_is_unknown(monkeypatch: pytest.MonkeyPatc
     sampler = HostSampler()
     sampler.sample()
     sample = sampler.sample()
-    known = {field.name for field in fields(sample) if getattr(sample, field.name) is not None}
+    known = {field.name for field in fields(sample) if getattr(sample, field.name) not in (None, ())}
     assert known == {"uptime_s"}
+
+
+def test_what_holds_the_machine_back_is_an_event_once() -> None:
+    quiet = HostSampler().sample()
+    weak = replace(quiet, throttled_now=("under-voltage", "throttled"), throttled_ever=("under-voltage",))
+    ((level, code, text),) = throttle_events(quiet, weak)
+    assert (level, code) == ("warning", "throttled")
+    assert "under-voltage, throttled (the power supply is too weak)" in text
+    assert throttle_events(weak, weak) == []
+    assert [event[1] for event in throttle_events(weak, quiet)] == ["throttled_over"]
+    assert throttle_events(None, quiet) == []

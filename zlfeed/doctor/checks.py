@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from zlfeed import __version__
+from zlfeed import __version__, pi
 from zlfeed.config import Settings
 from zlfeed.doctor.finding import Finding, Level
 from zlfeed.errors import CameraError, PortError, StartError, UsageError, ZlfeedError
@@ -42,6 +42,22 @@ def python(_settings: Settings) -> Iterator[Finding]:
     yield Finding("python", "ok", f"Python {platform.python_version()} on {platform.system()} {platform.machine()}")
     versions = [f"{name} {metadata.version(name)}" for name in _PACKAGES]
     yield Finding("packages", "ok", f"zlfeed {__version__}; {', '.join(versions)}")
+
+
+def raspberry_pi(_settings: Settings) -> Iterator[Finding]:
+    """The model, and what holds it back; nothing elsewhere."""
+    if machine := pi.model():
+        yield Finding("machine", "ok", machine)
+    throttling = pi.ThrottleReader().read()
+    if throttling is None:
+        return
+    if throttling.now or throttling.ever:
+        when, words = ("now", throttling.now) if throttling.now else ("since it was started", throttling.ever)
+        weak = "under-voltage" in words
+        cure = "use the Raspberry Pi's own power supply and a short cable" if weak else "cool it: a heat sink or a fan"
+        yield Finding("throttling", "warn", f"held back {when}: {', '.join(words)}", cure)
+    else:
+        yield Finding("throttling", "ok", "neither now nor since it was started")
 
 
 def opencv(_settings: Settings) -> Iterator[Finding]:
@@ -207,4 +223,16 @@ def publisher(settings: Settings) -> Iterator[Finding]:
     yield Finding("publisher", "ok" if found.ok else "warn", found.sentence)
 
 
-ALL: tuple[Check, ...] = (python, opencv, ffmpeg, mediamtx, cameras, ports, screen, clock, network, publisher)
+ALL: tuple[Check, ...] = (
+    python,
+    raspberry_pi,
+    opencv,
+    ffmpeg,
+    mediamtx,
+    cameras,
+    ports,
+    screen,
+    clock,
+    network,
+    publisher,
+)

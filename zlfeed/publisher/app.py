@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from zlfeed import __version__, logs, timecode
+from zlfeed import __version__, logs, pi, timecode
 from zlfeed.config import Settings
 from zlfeed.errors import ExitCode, StartError, UsageError, ZlfeedError
 from zlfeed.model import (
@@ -43,7 +43,7 @@ from zlfeed.publisher.certificate import Certificate
 from zlfeed.publisher.choice import EncoderChoice
 from zlfeed.publisher.ffmpeg import find_ffmpegs
 from zlfeed.publisher.front import DoorSettings, FrontDoor, choose
-from zlfeed.publisher.host_metrics import HostSample, HostSampler
+from zlfeed.publisher.host_metrics import HostSample, HostSampler, throttle_events
 from zlfeed.publisher.kept import Keeper
 from zlfeed.publisher.outlet import Look
 from zlfeed.publisher.panel import Panel, thumbnail
@@ -121,6 +121,7 @@ class Publisher:
         )
         self._reports = ViewerReports()
         self._sampler = HostSampler()
+        self._machine = pi.model()
         self._host: HostSample | None = None
         self._pipelines: list[Pipeline] = []
         self._panels: dict[str, Panel] = {}
@@ -302,7 +303,9 @@ class Publisher:
 
     async def _sample(self) -> None:
         while True:
-            self._host = await asyncio.to_thread(self._sampler.sample)
+            before, self._host = self._host, await asyncio.to_thread(self._sampler.sample)
+            for event in throttle_events(before, self._host):
+                self._event(*event)
             await asyncio.sleep(1.0)
 
     # ------------------------------------------------------------ what the parts tell
@@ -395,6 +398,9 @@ class Publisher:
             network_mbps=host.network_mbps,
             network_interface=host.network_interface,
             temperature_c=host.temperature_c,
+            machine=self._machine,
+            throttled_now=host.throttled_now,
+            throttled_ever=host.throttled_ever,
         )
 
     def _ways_out(self, push: Push | None, now: float) -> list[Part]:

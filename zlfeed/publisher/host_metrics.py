@@ -7,11 +7,13 @@ grows with their number. So it is taken in a thread: beside frames, the event lo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import psutil
+
+from zlfeed.pi import ThrottleReader
 
 T = TypeVar("T")
 
@@ -34,6 +36,9 @@ class HostSample:
     network_interface: str | None
     temperature_c: float | None
     uptime_s: float
+    throttled_now: Sequence[str]
+    throttled_ever: Sequence[str]
+    """Since the machine was started. Only a Raspberry Pi tells; none elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class HostSampler:
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._process = psutil.Process()
+        self._throttle = ThrottleReader()
         self._before: _Counters | None = None
         self._busyness: dict[str, float] = {}
 
@@ -60,6 +66,7 @@ class HostSampler:
         self._before = now
         elapsed = now.at - before.at if before else 0.0
         memory = _measured(psutil.virtual_memory)
+        throttling = self._throttle.read()
         interface = self._busiest(before, now)
         return HostSample(
             cpu_percent=_machine_percent(before, now) if before else None,
@@ -71,6 +78,8 @@ class HostSampler:
             network_interface=interface,
             temperature_c=_measured(_temperature),
             uptime_s=now.at - self._started,
+            throttled_now=throttling.now if throttling else (),
+            throttled_ever=throttling.ever if throttling else (),
         )
 
     def _read(self) -> _Counters:
@@ -162,3 +171,17 @@ def _temperature() -> float | None:
         if readings:
             return max(readings)
     return None
+
+
+def throttle_events(before: HostSample | None, now: HostSample) -> list[tuple[str, str, str]]:
+    """The events (level, code, text) for what holds the processor back since this sample, or does no more."""
+    held = now.throttled_now
+    was = before.throttled_now if before else ()
+    begun, over = [word for word in held if word not in was], [word for word in was if word not in held]
+    events = []
+    if begun:
+        cure = " (the power supply is too weak)" if "under-voltage" in begun else ""
+        events.append(("warning", "throttled", f"the Raspberry Pi is held back: {', '.join(begun)}{cure}"))
+    if over and not held:
+        events.append(("info", "throttled_over", f"the Raspberry Pi is held back no more ({', '.join(over)})"))
+    return events

@@ -114,7 +114,7 @@ class HistoryPoint(_message.Message):
     def __init__(self, camera: _Optional[str] = ..., time_us: _Optional[int] = ..., fps: _Optional[float] = ..., latency_p50_ms: _Optional[float] = ..., latency_p95_ms: _Optional[float] = ..., bitrate_kbps: _Optional[float] = ..., cpu_percent: _Optional[float] = ...) -> None: ...
 
 class CameraStatus(_message.Message):
-    __slots__ = ("camera", "time_us", "is_connected", "state", "fps", "frames_captured", "frames_sent", "frames_dropped", "width", "height", "codec", "encoder", "bitrate_asked_kbps", "bitrate_kbps", "bitrate_limit_kbps", "bytes_sent", "encode_ms_avg", "encode_ms_max", "stages", "latency_ms", "viewers", "cpu_percent", "process_cpu_percent", "memory_percent", "memory_used_mb", "memory_total_mb", "network_mbps", "network_interface", "temperature_c", "uptime_s", "server", "error_message", "fps_asked", "gop", "encoder_restarts", "camera_restarts", "status_messages_dropped", "slow_clients", "parts")
+    __slots__ = ("camera", "time_us", "is_connected", "state", "fps", "frames_captured", "frames_sent", "frames_dropped", "width", "height", "codec", "encoder", "bitrate_asked_kbps", "bitrate_kbps", "bitrate_limit_kbps", "bytes_sent", "encode_ms_avg", "encode_ms_max", "stages", "latency_ms", "viewers", "cpu_percent", "process_cpu_percent", "memory_percent", "memory_used_mb", "memory_total_mb", "network_mbps", "network_interface", "temperature_c", "uptime_s", "server", "error_message", "fps_asked", "gop", "encoder_restarts", "camera_restarts", "status_messages_dropped", "slow_clients", "parts", "throttled_now", "throttled_ever", "machine")
     class FramesDroppedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -161,6 +161,9 @@ class CameraStatus(_message.Message):
     STATUS_MESSAGES_DROPPED_FIELD_NUMBER: _ClassVar[int]
     SLOW_CLIENTS_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
+    THROTTLED_NOW_FIELD_NUMBER: _ClassVar[int]
+    THROTTLED_EVER_FIELD_NUMBER: _ClassVar[int]
+    MACHINE_FIELD_NUMBER: _ClassVar[int]
     camera: str
     time_us: int
     is_connected: bool
@@ -200,7 +203,10 @@ class CameraStatus(_message.Message):
     status_messages_dropped: int
     slow_clients: int
     parts: _containers.RepeatedCompositeFieldContainer[Part]
-    def __init__(self, camera: _Optional[str] = ..., time_us: _Optional[int] = ..., is_connected: _Optional[bool] = ..., state: _Optional[str] = ..., fps: _Optional[float] = ..., frames_captured: _Optional[int] = ..., frames_sent: _Optional[int] = ..., frames_dropped: _Optional[_Mapping[str, int]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., codec: _Optional[str] = ..., encoder: _Optional[str] = ..., bitrate_asked_kbps: _Optional[float] = ..., bitrate_kbps: _Optional[float] = ..., bitrate_limit_kbps: _Optional[float] = ..., bytes_sent: _Optional[int] = ..., encode_ms_avg: _Optional[float] = ..., encode_ms_max: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., latency_ms: _Optional[_Union[Latency, _Mapping]] = ..., viewers: _Optional[_Iterable[_Union[Viewer, _Mapping]]] = ..., cpu_percent: _Optional[float] = ..., process_cpu_percent: _Optional[float] = ..., memory_percent: _Optional[float] = ..., memory_used_mb: _Optional[float] = ..., memory_total_mb: _Optional[float] = ..., network_mbps: _Optional[float] = ..., network_interface: _Optional[str] = ..., temperature_c: _Optional[float] = ..., uptime_s: _Optional[float] = ..., server: _Optional[str] = ..., error_message: _Optional[str] = ..., fps_asked: _Optional[float] = ..., gop: _Optional[int] = ..., encoder_restarts: _Optional[int] = ..., camera_restarts: _Optional[int] = ..., status_messages_dropped: _Optional[int] = ..., slow_clients: _Optional[int] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ...) -> None: ...
+    throttled_now: _containers.RepeatedScalarFieldContainer[str]
+    throttled_ever: _containers.RepeatedScalarFieldContainer[str]
+    machine: str
+    def __init__(self, camera: _Optional[str] = ..., time_us: _Optional[int] = ..., is_connected: _Optional[bool] = ..., state: _Optional[str] = ..., fps: _Optional[float] = ..., frames_captured: _Optional[int] = ..., frames_sent: _Optional[int] = ..., frames_dropped: _Optional[_Mapping[str, int]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., codec: _Optional[str] = ..., encoder: _Optional[str] = ..., bitrate_asked_kbps: _Optional[float] = ..., bitrate_kbps: _Optional[float] = ..., bitrate_limit_kbps: _Optional[float] = ..., bytes_sent: _Optional[int] = ..., encode_ms_avg: _Optional[float] = ..., encode_ms_max: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., latency_ms: _Optional[_Union[Latency, _Mapping]] = ..., viewers: _Optional[_Iterable[_Union[Viewer, _Mapping]]] = ..., cpu_percent: _Optional[float] = ..., process_cpu_percent: _Optional[float] = ..., memory_percent: _Optional[float] = ..., memory_used_mb: _Optional[float] = ..., memory_total_mb: _Optional[float] = ..., network_mbps: _Optional[float] = ..., network_interface: _Optional[str] = ..., temperature_c: _Optional[float] = ..., uptime_s: _Optional[float] = ..., server: _Optional[str] = ..., error_message: _Optional[str] = ..., fps_asked: _Optional[float] = ..., gop: _Optional[int] = ..., encoder_restarts: _Optional[int] = ..., camera_restarts: _Optional[int] = ..., status_messages_dropped: _Optional[int] = ..., slow_clients: _Optional[int] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., throttled_now: _Optional[_Iterable[str]] = ..., throttled_ever: _Optional[_Iterable[str]] = ..., machine: _Optional[str] = ...) -> None: ...
 
 class Part(_message.Message):
     __slots__ = ("name", "state", "restarts", "attempts", "last_error", "last_error_age_s", "retry_in_s")
