@@ -110,3 +110,19 @@ async def test_urls_are_told_when_they_change_with_the_address_by_which_each_cam
     assert (len(near.outbox), len(far.outbox)) == (1, 1), "once"
     assert decode(await near.outbox.get()) == cameras("127.0.0.1")[0]
     assert decode(await far.outbox.get()) == cameras("10.9.0.2")[0]
+
+
+@pytest.mark.parametrize(
+    ("subscribe", "cameras"),
+    [
+        (Subscribe(), []),
+        (Subscribe(thumbnails=True), ["front", "rear"]),
+        (Subscribe(thumbnails=True, cameras=("rear",)), ["rear"]),
+        (Subscribe(thumbnails=True, thumbnail_cameras=("rear",)), ["rear"]),
+        (Subscribe(thumbnails=True, cameras=("front",), thumbnail_cameras=("rear",)), ["rear"]),
+    ],
+)
+def test_a_listener_sees_the_cameras_it_asked_for(subscribe: Subscribe, cameras: list[str]) -> None:
+    joined = Listener("127.0.0.1", Hello(), subscribe)
+    assert [name for name in ("front", "rear") if joined.watches(name)] == cameras
+    assert joined.wants("front") == (subscribe.cameras != ("rear",)), "pictures change nothing of whose status it hears"

@@ -54,8 +54,13 @@ def entry_line(entry: LogEntry, glyphs: Glyphs, *, with_host: bool, with_where: 
         Span(fmt.clock(entry.time_us), "dim"),
         Span(f" {mark} ", role),
         Span(f"{where}  " if where else "", "faint"),
-        Span(entry.text or entry.code, "" if role == "info" else role),
+        Span(_text(entry), "" if role == "info" else role),
     )
+
+
+def _text(entry: LogEntry) -> str:
+    """What happened, without the camera's name, which stands before it."""
+    return entry.text.removeprefix(f"camera {entry.camera}: ") or entry.code
 
 
 def window(
