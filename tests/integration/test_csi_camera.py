@@ -232,3 +232,40 @@ def test_auto_takes_a_csi_camera_where_there_is_no_other(rpicam: Any) -> None:
     camera = CameraProcess.start(parse_camera("auto", "cam"), size=None, fps=None, timeout_s=15)
     camera.stop()
     assert camera.opened.description.startswith("imx708 (csi:0)")
+
+
+@pytest.mark.needs("ffmpeg")
+def test_the_cameras_own_encoder(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    env = standin_rpicam.install(tmp_path / "bin", log=str(log))
+    arguments = ("--camera", "csi", "--encoder", "rpicam", "--bitrate", "700k", "--gop", "15")
+    with live(publishing(*arguments, env=env)) as feed:
+        words = json.loads(log.read_text().splitlines()[0])
+        for option, value in (("--codec", "h264"), ("--bitrate", "700000"), ("--intra", "15")):
+            assert words[words.index(option) + 1] == value
+        assert "--inline" in words
+        assert "latency is unknown" in feed.running.words
+        with receiving(feed.urls, "--duration", "3") as receiver:
+            summary = receiver.line("summary")
+        assert (summary["width"], summary["height"], summary["latency_ms"]) == (640, 480, None)
+        assert summary["frames"] > 30
+        status = feed.status(state="live", encoder="rpicam", codec="h264", gop=15)
+        assert [stage.name for stage in status.stages] == ["relay"]
+        assert feed.set("bitrate", "500").ok
+        assert "500000" in json.loads(log.read_text().splitlines()[-1])
+        assert "nothing is drawn" in feed.set("privacy", "slate").text
+        feed.running.end()
+        assert feed.running.left_behind() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--camera", "test"), "--encoder rpicam is for CSI cameras, and test is none"),
+        (("--camera", "csi", "--codec", "h265"), "is the camera's own H.264: leave --codec h265 away"),
+    ],
+)
+def test_its_own_encoder_is_not_for_everything(arguments: tuple[str, ...], sentence: str) -> None:
+    with publishing("--encoder", "rpicam", *arguments) as running:
+        assert running.wait() == 2
+        assert sentence in running.words

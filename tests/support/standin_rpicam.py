@@ -14,6 +14,7 @@ import json
 import math
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -228,7 +229,7 @@ def main() -> None:
     if options.codec == "yuv420":
         raw(options, behaviour, width, height, verbose)
     else:
-        h264(options, behaviour, width, height)
+        h264(options, behaviour, width, height, verbose)
 
 
 def raw(options: Any, behaviour: dict[str, Any], width: int, height: int, verbose: bool) -> None:
@@ -272,20 +273,36 @@ def raw(options: Any, behaviour: dict[str, Any], width: int, height: int, verbos
         number += 1
 
 
-def h264(options: Any, behaviour: dict[str, Any], width: int, height: int) -> None:
-    """The camera's own H.264, made by FFmpeg here; Annex B, with parameter sets before each keyframe for --inline."""
-    bitrate = options.bitrate or "2000000"
-    filters = f"testsrc=size={width}x{height}:rate={options.framerate or 30}"
-    os.execvp(
-        "ffmpeg",
+def h264(options: Any, behaviour: dict[str, Any], width: int, height: int, verbose: bool) -> None:
+    """The camera's own H.264, made by FFmpeg here: Annex B, a frame a write, parameter sets as --inline says."""
+    stopped = []
+    signal.signal(signal.SIGINT, lambda *_: stopped.append(True))
+    fps = float(options.framerate or 30)
+    encoded = subprocess.run(
         [
-            *("ffmpeg", "-loglevel", "error", "-re", "-f", "lavfi", "-i", filters, "-pix_fmt", "yuv420p"),
-            *("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-b:v", bitrate, "-bf", "0"),
-            *("-g", options.intra or "60", "-profile:v", options.profile or "baseline"),
-            *(("-x264-params", "repeat-headers=1") if options.inline else ()),
-            *("-flush_packets", "1", "-f", "h264", "pipe:1"),
+            *("ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i", f"testsrc=size={width}x{height}:rate={fps:g}"),
+            *("-frames:v", "30", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast"),
+            *("-tune", "zerolatency", "-b:v", options.bitrate or "2000000", "-g", options.intra or "60"),
+            *("-x264-params", f"aud=1:repeat-headers={int(options.inline)}", "-f", "h264", "pipe:1"),
         ],
-    )
+        check=True,
+        capture_output=True,
+    ).stdout
+    delimiter = b"\x00\x00\x00\x01\x09\xf0"
+    frames = [frame for frame in encoded.split(delimiter) if frame]
+    number, due, limit = 0, time.monotonic(), behaviour.get("frames", 0)
+    while not stopped and not (limit and number >= limit):
+        due += 1 / fps
+        time.sleep(max(0.0, due - time.monotonic()))
+        frame = frames[number % len(frames)]
+        if verbose:
+            say(f"FileOutput: output buffer 0x7f9c000000 size {len(frame)}")
+        try:
+            sys.stdout.buffer.write(frame)
+            sys.stdout.buffer.flush()
+        except OSError:
+            return
+        number += 1
 
 
 if __name__ == "__main__":

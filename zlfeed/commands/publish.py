@@ -69,7 +69,12 @@ def publish(
         str | None, typer.Option(metavar="h264|h265|av1", help="Default h264.", rich_help_panel=MEDIA)
     ] = None,
     encoder: Annotated[
-        str | None, typer.Option(metavar="NAME|auto", help="FFmpeg's name of the encoder.", rich_help_panel=MEDIA)
+        str | None,
+        typer.Option(
+            metavar="NAME|auto|rpicam",
+            help="FFmpeg's name of the encoder; rpicam: a CSI camera's own H.264 (latency is unknown then).",
+            rich_help_panel=MEDIA,
+        ),
     ] = None,
     server: Annotated[
         str | None,

@@ -31,7 +31,7 @@ from zlfeed.model import (
     Welcome,
 )
 from zlfeed.net import Allowed, plain_host
-from zlfeed.publisher import target, urls
+from zlfeed.publisher import direct, target, urls
 from zlfeed.publisher.access import Access
 from zlfeed.publisher.adapting import Adapting
 from zlfeed.publisher.alert_actions import Alerting
@@ -137,6 +137,7 @@ class Publisher:
     async def run(self, shutdown: Shutdown) -> None:
         """Runs until `shutdown`. Raises ZlfeedError when it cannot start."""
         specs = camera_specs(self._settings)
+        direct.check(self._settings, specs)
         ffmpegs = find_ffmpegs(self._settings.ffmpeg_path)
         encoders = EncoderChoice(ffmpegs)
         self._front = self._front_door()
@@ -229,7 +230,8 @@ class Publisher:
         if before := to_keep(settings, started):
             values = ", ".join(f"{name} {kept.value}" for name, kept in before.items())
             on_event("info", "controls_kept", f"camera {spec.name}: as it was set before: {values} (--reset-controls)")
-        pipeline = Pipeline(
+        kind = direct.DirectPipeline if s.encoder == direct.ENCODER else Pipeline
+        pipeline = kind(
             settings, stream, encoders, wait_camera=s.wait_camera, on_event=on_event, on_change=self._changed
         )
         self._panels[spec.name] = Panel(pipeline, started, keeper, self._status.control_changed, on_event)

@@ -104,6 +104,7 @@ class Pipeline:
         self._private_from_us = 0
         self._on_event = on_event
         self._on_change = on_change
+        self._wait_camera = wait_camera
         self._capture = Capture(settings.capture, self, retry_first=wait_camera)
         self._loop = asyncio.get_running_loop()
         self._encoders = encoders

@@ -79,6 +79,45 @@ def argv(
     return [program, *(word for option in options if option[0] not in without for word in option)]
 
 
+def h264_argv(
+    program: str,
+    camera: int,
+    size: tuple[int, int],
+    fps: float,
+    bitrate: int,
+    gop: int,
+    controls: Mapping[str, str],
+) -> list[str]:
+    """The command line for the camera's own H.264 on stdout: Annex B, parameter sets before each keyframe.
+
+    `bitrate` in bit/s, `gop` in frames. --verbose makes it say the size of each encoded frame.
+    """
+    options = [
+        ("--camera", str(camera)),
+        ("--nopreview",),
+        ("--timeout", "0"),
+        ("--codec", "h264"),
+        ("--inline",),
+        ("--profile", "high"),
+        ("--intra", str(gop)),
+        ("--bitrate", str(bitrate)),
+        ("--width", str(size[0])),
+        ("--height", str(size[1])),
+        ("--framerate", f"{fps:g}"),
+        *control_options(controls),
+        ("--verbose",),
+        ("--flush",),
+        ("--output", "-"),
+    ]
+    return [program, *(word for option in options for word in option)]
+
+
+def buffer_size(line: str) -> int | None:
+    """The size of the buffer that is about to be written, None for another line."""
+    match = re.search(r"FileOutput: output buffer \S+ size (\d+)", line)
+    return int(match[1]) if match else None
+
+
 def control_options(controls: Mapping[str, str]) -> list[tuple[str, ...]]:
     """The options that set controls; "default", like an empty value, leaves one to the program."""
     by_name = {control.name: option for _, option, control in _CONTROLS}
@@ -186,8 +225,8 @@ class Talk:
             if re.match(r"\s+\w+ : ", line):
                 return
             self._in_controls = False
-        if match := re.search(r"FileOutput: output buffer \S+ size (\d+)", line):
-            self.frame_bytes = self.frame_bytes or int(match[1])
+        if (size := buffer_size(line)) is not None:
+            self.frame_bytes = self.frame_bytes or size
             return
         if match := re.search(r"configuring streams: \(0\) (\d+)x(\d+)-\w+(/\S+)?", line):
             self.size = int(match[1]), int(match[2])
