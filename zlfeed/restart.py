@@ -83,6 +83,11 @@ class Restarts:
         self._due_at = now + delay
         return delay
 
+    def give_up(self) -> None:
+        """Whatever its budget, somebody else does its work from now on."""
+        self.state = "given_up"
+        self._running_since = None
+
     def off(self) -> None:
         """It is not wanted just now."""
         self.state = "off"

@@ -17,6 +17,7 @@ from tests.support.rtsp_client import RtspClient, connected
 from tests.support.standin_mediamtx import StandIn
 from zlfeed.errors import PortError
 from zlfeed.publisher import front
+from zlfeed.publisher.controls import Refused
 from zlfeed.publisher.front import DoorSettings, FrontDoor, Topology, choose
 from zlfeed.publisher.mediamtx import server
 from zlfeed.publisher.mediamtx.locate import Program
@@ -191,9 +192,37 @@ async def test_someone_who_asks_has_it_back_at_once(standin: StandIn, monkeypatc
         standin.be("die")
         await door.until(lambda: "fallback" in door.codes())
         standin.be("serve")
-        door.front.ask_return()
-        await door.until(lambda: door.codes()[-1] == "mediamtx_ready")
+        await door.front.retry_mediamtx()
+        assert door.codes()[-1] == "mediamtx_ready"
         assert door.front.server == "mediamtx"
+        with pytest.raises(Refused, match="not given up"):
+            await door.front.retry_mediamtx()
+
+
+async def test_who_asks_for_one_that_does_not_come_hears_so_and_the_relay_stands_in(
+    standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(front, "TRIAL_S", 3600.0)
+    async with classic(standin) as door:
+        standin.be("die")
+        await door.until(lambda: "fallback" in door.codes())
+        standin.be("crash")
+        with pytest.raises(Refused, match="given up again"):
+            await door.front.retry_mediamtx()
+        await door.until(lambda: door.codes().count("fallback") == 2)
+        await door.watch()
+
+
+async def test_beside_the_relay_one_that_was_given_up_is_tried_when_someone_asks(
+    standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(front, "RETRY_S", 3600.0)
+    standin.be("crash")
+    async with Door("beside", standin) as door:
+        await door.until(lambda: "mediamtx_given_up" in door.codes())
+        standin.be("serve")
+        await door.front.retry_mediamtx()
+        assert "webrtc" in door.front.urls(HOST, "cam")
 
 
 async def test_a_port_that_another_program_took_meanwhile_is_waited_for(standin: StandIn) -> None:

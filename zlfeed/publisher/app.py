@@ -234,7 +234,9 @@ class Publisher:
         pipeline = kind(
             settings, stream, encoders, wait_camera=s.wait_camera, on_event=on_event, on_change=self._changed
         )
-        self._panels[spec.name] = Panel(pipeline, started, keeper, self._status.control_changed, on_event)
+        self._panels[spec.name] = Panel(
+            pipeline, started, keeper, self._status.control_changed, on_event, self._front.actions()
+        )
         return pipeline
 
     def _adapting(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ from zlfeed.errors import PortError, StartError, UsageError
 from zlfeed.model import Viewer
 from zlfeed.net import ANY, LOOPBACK, bind_tcp, host_port, is_loopback
 from zlfeed.publisher import target, urls
+from zlfeed.publisher.controls import Refused
 from zlfeed.publisher.mediamtx.config import MediaMtxSettings, Ports
 from zlfeed.publisher.mediamtx.locate import Program, locate
 from zlfeed.publisher.mediamtx.server import EventSink, MediaMtx
@@ -33,6 +35,8 @@ TRIAL_S = 60.0
 RETRY_S = 60.0
 PATIENCE_S = 1.2
 """Classic: how long MediaMTX has for a restart before the relay stands in."""
+ASKED_S = 20.0
+"""How long the answer to someone who wants MediaMTX tried again waits for it."""
 _BESIDE_S = 3.0
 """How long the first "ready" waits for MediaMTX's URLs."""
 
@@ -101,7 +105,7 @@ class FrontDoor:
         self._rtsps_port = settings.rtsps_port
         self._plain_hosts = urls.plain_hosts(tuple(settings.hosts)) if settings.tls else settings.hosts
         relay.secure.tls = settings.tls_context
-        self._return_asked = asyncio.Event()
+        self._retry_asked = asyncio.Event()
         self._fallback = False
         self._ports = Ports(None, None, None, 0)
         self._api_password = secrets.token_urlsafe(16)
@@ -144,9 +148,27 @@ class FrontDoor:
         path = self.mediamtx.paths.get(stream) if self.mediamtx else None
         return list(path.readers) if path else []
 
-    def ask_return(self) -> None:
-        """Has the public port given back to MediaMTX now, instead of after a minute of trial."""
-        self._return_asked.set()
+    def actions(self) -> dict[str, Callable[[str], Awaitable[None]]]:
+        """What can be asked of it, as controls."""
+        return {"retry_mediamtx": lambda _: self.retry_mediamtx()} if self.mediamtx else {}
+
+    async def retry_mediamtx(self) -> None:
+        """Has a MediaMTX that was given up tried again now, with its own port, instead of after minutes.
+
+        Returns when it serves. Raises Refused when it serves already, or does not come to.
+        """
+        mediamtx = self.mediamtx
+        if mediamtx is None or mediamtx.restarts.state != "given_up":
+            raise Refused("MediaMTX was not given up: it serves, or is being started")
+        self._retry_asked.set()
+        try:
+            async with asyncio.timeout(ASKED_S):
+                while self._retry_asked.is_set() or not mediamtx.ready:
+                    if not self._retry_asked.is_set() and mediamtx.restarts.state == "given_up":
+                        raise Refused(f"MediaMTX was tried, and given up again: {mediamtx.restarts.last_error}")
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise Refused(f"MediaMTX does not serve yet, after {ASKED_S:g} s") from None
 
     def renew(self) -> None:
         """Has MediaMTX started anew, with the tokens as they are now; its viewers must come again."""
@@ -265,8 +287,11 @@ class FrontDoor:
         assert self.mediamtx is not None
         while True:
             await self.mediamtx.run()
-            await asyncio.sleep(RETRY_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._retry_asked.wait(), RETRY_S)
             self.mediamtx.restarts.reset()
+            self.mediamtx.restarts.starting()
+            self._retry_asked.clear()
 
     async def _classic(self) -> None:
         assert self.mediamtx is not None
@@ -281,6 +306,7 @@ class FrontDoor:
                 self._relay.secure.close()
                 self._fallback = False
             self.mediamtx.begin_anew(down_since=closed)
+            self._retry_asked.clear()
             self._on_event("info", "mediamtx_back", f"MediaMTX gets port {self._rtsp_port} back")
 
     async def _stand_in(self) -> None:
@@ -306,8 +332,7 @@ class FrontDoor:
 
     async def _until_mediamtx_is_well(self) -> None:
         """Returns when MediaMTX has held for a minute on spare ports, or when someone asks for it."""
-        self._return_asked.clear()
-        asked = asyncio.create_task(self._return_asked.wait())
+        asked = asyncio.create_task(self._retry_asked.wait())
         try:
             while not asked.done():
                 trial = asyncio.create_task(self._trial())

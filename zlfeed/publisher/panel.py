@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -39,8 +39,11 @@ class Panel:
         keeper: Keeper,
         on_value: Callable[[ControlResult], None],
         on_event: EventSink,
+        actions: Mapping[str, Setter] | None = None,
     ) -> None:
         """`started` is how the feed would be if nobody had ever set anything.
+
+        `actions` are others by name, of what stands behind the feed.
 
         `on_value` hears of values that changed without a request for them, and of requests answered before.
         """
@@ -60,7 +63,9 @@ class Panel:
             "restart_camera": lambda _: pipeline.change(pipeline.settings, reopen=True),
             "restart_encoder": lambda _: pipeline.renew_encoder(),
             "reset_controls": lambda _: self._reset(),
+            **(actions or {}),
         }
+        self._actions = [Control(name, "action") for name in actions or ()]
 
     def controls(self) -> list[Control]:
         """What can be set, with its range and its value."""
@@ -72,7 +77,7 @@ class Panel:
         taken = {control.name for control in own}
         cameras = [control for control in self._pipeline.camera_controls if control.name not in taken]
         reset = [Control("reset_controls", "action")] if cameras else []
-        return [*own, *cameras, *reset]
+        return [*own, *cameras, *reset, *self._actions]
 
     def look(self) -> None:
         """Tells values that have changed by themselves: the keyframe interval with the rate, say."""

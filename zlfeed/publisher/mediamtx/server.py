@@ -71,6 +71,7 @@ class MediaMtx:
     def begin_anew(self, down_since: float) -> None:
         """It gets its port back, which has been closed since then, with a full budget."""
         self.restarts.reset()
+        self.restarts.starting()
         self._no_longer(down_since)
 
     async def run(self) -> None:
@@ -87,6 +88,7 @@ class MediaMtx:
             delay = self.restarts.failed(now, reason)
             if delay is None or self._out_of_patience(now):
                 why = f"{BUDGET} failures within a minute" if delay is None else "it was missed for too long"
+                self.restarts.give_up()
                 self._on_event("error", "mediamtx_given_up", f"{reason}; {why}, given up")
                 self._on_change()
                 return
