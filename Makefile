@@ -9,14 +9,21 @@ else
 BIN := $(VENV)/bin
 endif
 ARGS ?=
+JOBS ?= 3
 
 .PHONY: demo test lint types check-proto proto readme bench faults soak screenshots clean
 
 demo: $(VENV)/.run
 	$(BIN)/zlfeed demo $(ARGS)
 
+# Tests mostly wait, so three run at a time; those that judge how quick something is run alone afterwards.
 test: lint types check-proto
+ifeq ($(strip $(ARGS)),)
+	$(BIN)/python -m pytest -n $(JOBS) -m "not alone"
+	$(BIN)/python -m pytest -m alone
+else
 	$(BIN)/python -m pytest $(ARGS)
+endif
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
