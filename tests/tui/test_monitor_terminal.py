@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
+import pty
 import re
 import shlex
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.tui.test_monitor_command import Publisher, publishing
+from zlfeed.errors import ExitCode
 
 pytestmark = [pytest.mark.needs("tmux")]
 LIMIT_S = 25.0
@@ -126,6 +132,40 @@ async def test_signals_leave_the_terminal_as_it_was(tmp_path: Path, number: int,
         term.type(f"stty -a > {tmp_path}/after.txt; echo do''ne")
         await term.shows("done")
         assert settings(tmp_path / "before.txt") == settings(tmp_path / "after.txt")
+
+
+async def test_a_terminal_that_goes_takes_the_monitor_with_it(tmp_path: Path) -> None:
+    async with publishing(Publisher()) as server, terminal(tmp_path, (80, 24)) as term:
+        term.type(shlex.join([*COMMAND, f"127.0.0.1:{server.port}"]))
+        await term.shows("healthy")
+        monitor = psutil.Process(term.pid())
+        term.tmux("kill-server")
+        await asyncio.to_thread(monitor.wait, LIMIT_S)
+
+
+async def test_a_terminal_that_takes_nothing_more_does_not_keep_it() -> None:
+    """A connection that hangs: what is drawn waits in the kernel, and with it whoever draws."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    before = termios.tcgetattr(its)
+    async with publishing(Publisher()) as server:
+        command = [*COMMAND, f"127.0.0.1:{server.port}"]
+        monitor = await asyncio.to_thread(
+            subprocess.Popen, command, stdin=its, stdout=its, stderr=its, start_new_session=True
+        )
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                while termios.tcgetattr(its) == before:
+                    await asyncio.sleep(0.05)
+            await asyncio.sleep(3.0)  # nobody reads: it has drawn all that the kernel takes
+            monitor.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(monitor.wait, LIMIT_S) == ExitCode.SIGTERM
+            assert termios.tcgetattr(its) == before
+        finally:
+            monitor.kill()
+            monitor.wait(LIMIT_S)
+            os.close(ours)
+            os.close(its)
 
 
 async def test_control_c_is_an_interrupt(tmp_path: Path) -> None:

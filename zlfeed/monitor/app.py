@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +20,7 @@ from zlfeed.errors import ExitCode, StartError
 from zlfeed.model import Thumbnail
 from zlfeed.monitor import notify
 from zlfeed.monitor.controls import Key, Setter
+from zlfeed.monitor.ending import Ending
 from zlfeed.monitor.lines import glyphs_for
 from zlfeed.monitor.preview import Asked, Shown
 from zlfeed.monitor.screens.base import Dialog, View
@@ -109,6 +108,7 @@ class MonitorApp(App[None]):
         self.failure: StartError | None = None
         self._looking = False
         self._last_alert = 0
+        self._ending = Ending()
         if self.no_color:
             # Textual answers NO_COLOR with greys; those are colours too.
             self._filters = [NoColor() if isinstance(f, Monochrome) else f for f in self._filters]
@@ -152,13 +152,11 @@ class MonitorApp(App[None]):
     def _catch_signals(self) -> None:
         """A signal ends the app in order: dying by it would leave the terminal raw and on the other screen."""
         loop = asyncio.get_running_loop()
-        codes = {"SIGINT": ExitCode.SIGINT, "SIGTERM": ExitCode.SIGTERM, "SIGHUP": ExitCode.SIGTERM}
-        for name, code in codes.items():
-            number = getattr(signal, name, None)
-            # Windows' loops have no signal handlers, and only a main thread's loop may have any.
-            with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
-                if number is not None:
-                    loop.add_signal_handler(number, self._end, code)
+        self._ending.catch(lambda code: loop.call_soon_threadsafe(self._end, code))
+
+    def on_unmount(self) -> None:
+        """Signals are no more its business."""
+        self._ending.release()
 
     def _end(self, code: int) -> None:
         self.exit(return_code=code)
