@@ -161,6 +161,8 @@ class Settings(BaseSettings):
     fps: Annotated[float, Field(ge=0.1, le=240)] | None = None
     bitrate: Bitrate = 800_000
     gop: Gop = None
+    play: Literal["loop", "once"] = "loop"
+    """Of files."""
     no_adaptive: bool = False
     min_bitrate: Bitrate | None = None
     """Where lowering the bitrate for a slow link ends; none: a quarter of the bitrate."""

@@ -4,6 +4,7 @@ ZlfeedError                    1   failure
 ├── UsageError                 2   a wrong option, value or configuration
 ├── StartError                 3   could not start or connect
 │   ├── CameraError                the camera is unknown, busy or gives nothing
+│   │   └── CameraEnded            a file was to be played once, and is over
 │   ├── EncoderError               no FFmpeg, or one that cannot encode as asked
 │   └── PortError                  a port is taken or may not be opened
 └── GaveUpError                4   a limit that an option set was reached
@@ -48,6 +49,10 @@ class StartError(ZlfeedError):
 
 class CameraError(StartError):
     """The camera is unknown, busy, or gives no picture."""
+
+
+class CameraEnded(CameraError):
+    """The source has come to its end, as it was to."""
 
 
 class EncoderError(StartError):

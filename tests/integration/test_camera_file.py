@@ -8,12 +8,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from zlfeed.errors import CameraError
+from zlfeed.errors import CameraEnded, CameraError
 from zlfeed.publisher.camera import CameraProcess, FrameInfo, parse_camera
 
 pytestmark = pytest.mark.needs("ffmpeg")
@@ -148,7 +149,8 @@ def refused(path: object) -> str:
 
 def test_what_is_no_video_is_refused_in_one_sentence(make: Callable[..., Path], tmp_path: Path) -> None:
     assert "there is no file" in refused(tmp_path / "nope.mp4")
-    assert "is a folder" in refused(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert "holds no files" in refused(tmp_path / "empty")
     (tmp_path / "zero.mp4").touch()
     assert "is empty" in refused(tmp_path / "zero.mp4")
     (tmp_path / "text.mp4").write_text("not a film")
@@ -159,6 +161,51 @@ def test_what_is_no_video_is_refused_in_one_sentence(make: Callable[..., Path], 
     assert "damaged" in refused(tmp_path / "cut.mp4")
     assert "no video" in refused(make("none.mkv", *MOVING, *X264, "-frames:v", "0"))
     assert "too small" in refused(make("tiny.mkv", "-f", "lavfi", "-i", "testsrc2=s=8x8:d=0.2", "-c:v", "png"))
+
+
+def test_a_folder_s_clips_follow_one_another_in_the_first_one_s_size(
+    make: Callable[..., Path], play: Player, tmp_path: Path
+) -> None:
+    """Red, then green of another size and rate, then red again; what cannot be played is skipped and told once."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    whole = make("clips/1.mp4", "-f", "lavfi", "-i", "color=red:s=320x240:r=25:d=0.4", *X264).read_bytes()
+    (folder / "2-broken.mp4").write_bytes(whole[:1500])
+    (folder / "3.txt").write_text("what was filmed")
+    make("clips/4.mkv", "-f", "lavfi", "-i", "color=lime:s=160x90:r=10:d=0.3", *X264)
+    (folder / ".hidden.mp4").write_text("nothing")
+    camera, frames, pictures = play(folder, 30)
+    assert (camera.opened.width, camera.opened.height, camera.opened.fps) == (320, 240, 25)
+    greens = [number for number, picture in enumerate(pictures) if picture[120, 160] > 120]
+    assert greens[:3] == [10, 11, 12]
+    assert 23 in greens
+    assert 13 not in greens
+    assert 0.9 < seconds(frames[:23]) < 3  # 10 at 25 fps, 3 at 10 fps, 10 at 25 fps
+    notes = camera.notes()
+    assert len(notes) == 2
+    assert "2-broken.mp4" in notes[0]
+    assert "3.txt" in notes[1]
+    assert all("skipped" in note for note in notes)
+
+
+def test_a_folder_without_a_clip_that_can_be_played_is_refused(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).write_text("not a film")
+    assert "holds no clip that can be played" in refused(tmp_path)
+
+
+def test_played_once_it_ends_after_its_last_picture(make: Callable[..., Path]) -> None:
+    spec = replace(parse_camera(str(make("a.mp4", *MOVING, *X264)), "cam"), once=True)
+    camera = CameraProcess.start(spec, size=None, fps=None, timeout_s=20)
+    try:
+        into = np.empty((360, 320), np.uint8)
+        while camera.captured < 20:
+            assert camera.next_frame(into, 10.0) is not None
+        with pytest.raises(CameraEnded, match="played to its end"):
+            camera.next_frame(into, 10.0)
+        assert camera.captured == 20
+    finally:
+        camera.stop()
 
 
 def test_a_pipe_is_no_file(tmp_path: Path) -> None:

@@ -150,6 +150,66 @@ async def test_a_video_file_loops_at_its_own_rate(clip: Path) -> None:
         assert feed.end() == 130
 
 
+@pytest.fixture
+def folder(clip: Path, tmp_path: Path) -> Path:
+    """Three clips, the first of which is none."""
+    made = tmp_path / "clips"
+    made.mkdir()
+    (made / "0.mp4").write_text("no film")
+    for number in (1, 2):
+        (made / f"{number}.mp4").write_bytes(clip.read_bytes())
+    return made
+
+
+async def test_files_that_are_played_once_end_the_publisher_when_all_are_over(clip: Path, folder: Path) -> None:
+    with publishing("--camera", f"one={clip}", "--camera", f"two={folder}", "--play", "once") as feed:
+        skipped = await asyncio.to_thread(feed.line, "event", code="clip_skipped")
+        assert (skipped["camera"], skipped["level"]) == ("two", "warning")
+        assert "0.mp4" in skipped["text"]
+        assert (await asyncio.to_thread(feed.line, "event", code="camera_ended"))["camera"] == "one"
+        # The shorter one shows that it is over, as long as the other goes on.
+        assert (await asyncio.to_thread(feed.line, "event", code="camera_ended"))["camera"] == "two"
+        assert feed.wait() == 0
+        assert feed.left_behind() == []
+
+
+async def test_what_befalls_one_camera_costs_the_other_nothing() -> None:
+    """Its process is killed, then it hangs, then its encoders are killed; whichever it is, the other goes on."""
+    options = ("--size", "320x240", "--fps", "15")
+    with publishing("--camera", "front=test", "--camera", "back=test", *options) as feed:
+        ready = [await asyncio.to_thread(feed.line, "ready") for _ in range(2)]
+        urls = {line["camera"]: line["urls"]["rtsp"] for line in ready}
+        async with connected(urls["front"]) as front, connected(urls["back"]) as back:
+            clients = {"front": front, "back": back}
+            for client in clients.values():
+                await client.play()
+                await client.pictures(5)
+            reading = [asyncio.create_task(client.pictures(10_000)) for client in clients.values()]
+            before = {name: await asyncio.to_thread(feed.line, "second", camera=name) for name in clients}
+            cameras(feed)[0].kill()
+            lost = await asyncio.to_thread(feed.line, "event", code="camera_lost")
+            hurt = lost["camera"]
+            (well,) = clients.keys() - {hurt}
+            await asyncio.to_thread(feed.line, "event", code="camera_back", camera=hurt)
+            # The newest of the camera processes is the one that was started for it.
+            newest = max(cameras(feed), key=lambda process: process.create_time())
+            newest.send_signal(signal.SIGSTOP)
+            await asyncio.to_thread(feed.line, "event", code="camera_lost", camera=hurt)
+            await asyncio.to_thread(feed.line, "event", code="camera_back", camera=hurt)
+            for task in reading:
+                task.cancel()
+            await asyncio.gather(*reading, return_exceptions=True)
+            assert clients[well].received.gaps == 0
+            assert clients[hurt].received.gaps == 0
+            status = await asyncio.to_thread(feed.line, "second", camera=well)
+            assert (status["camera_restarts"], status["encoder_restarts"], status["state"]) == (0, 0, "live")
+            assert status["frames_dropped"].get("no_encoder") == before[well]["frames_dropped"].get("no_encoder")
+            hurt_status = await asyncio.to_thread(feed.line, "second", camera=hurt)
+            assert hurt_status["camera_restarts"] == 2
+        assert feed.end() == 130
+        assert feed.left_behind() == []
+
+
 async def test_without_closed_frames_there_are_no_delimiters() -> None:
     with publishing("--no-closed-frames", "--codec", "h265", "--gop", "5") as feed:
         ready = await asyncio.to_thread(feed.line, "ready")

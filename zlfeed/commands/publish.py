@@ -33,8 +33,16 @@ def publish(
         list[str] | None,
         typer.Option(
             metavar="[NAME=]SRC",
-            help="auto, test, a device number or /dev/videoN, csi[:N], a video file (loops), rtsp://…; "
-            "may be given again.",
+            help="auto, test, a device number or /dev/videoN, csi[:N], a video file or a folder of them, "
+            "rtsp://…; may be given again.",
+            rich_help_panel=MEDIA,
+        ),
+    ] = None,
+    play: Annotated[
+        str | None,
+        typer.Option(
+            metavar="loop|once",
+            help="Files: over and over, or once (then publish ends); default loop.",
             rich_help_panel=MEDIA,
         ),
     ] = None,
@@ -235,7 +243,7 @@ def publish(
         settings = load_settings(
             config_file,
             camera=camera or None, size=size, fps=fps, bitrate=bitrate, gop=gop, codec=codec, encoder=encoder,
-            no_adaptive=no_adaptive, min_bitrate=min_bitrate,
+            play=play, no_adaptive=no_adaptive, min_bitrate=min_bitrate,
             server=server, mediamtx_path=mediamtx_path, ffmpeg_path=ffmpeg_path, host=host, advertise=advertise,
             rtsp_port=rtsp_port, websocket_port=websocket_port, hls_port=hls_port, webrtc_port=webrtc_port,
             stream_name=stream_name, token_file=token_file, token=token, no_auth=no_auth,

@@ -117,7 +117,8 @@ class Adaptive:
         track.looks.append(trouble is not None)
         if trouble is not None:
             track.good_since = None
-            if sum(track.looks) >= _BAD_LOOKS and used > floor:
+            # What comes through not at all may be someone who does not read: a slow link lets something through soon.
+            if sum(track.looks) >= _BAD_LOOKS and used > floor and link.sent:
                 self._lower(track, link, used, floor, now)
                 return f"{link.name}: {trouble}"
             return None

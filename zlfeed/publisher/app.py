@@ -67,6 +67,7 @@ from zlfeed.tls import file_fingerprint
 log = logs.get(__name__)
 
 STOP_WITHIN_S = 3.0
+_PLAYED_LOOK_S = 0.2
 _PUSH_S = 3.0
 """How long the first "ready" waits for the server that is pushed to."""
 # A thread that wants the interpreter gets it after this long; the default of 5 ms is a frame's whole journey.
@@ -79,6 +80,8 @@ def camera_specs(settings: Settings) -> list[CameraSpec]:
         parse_camera(text, settings.stream_name if index == 0 else f"{settings.stream_name}{index + 1}")
         for index, text in enumerate(settings.camera)
     ]
+    if settings.play == "once":
+        specs = [replace(spec, once=spec.kind == "file") for spec in specs]
     names = [spec.name for spec in specs]
     for name in names:
         if names.count(name) > 1:
@@ -158,6 +161,7 @@ class Publisher:
                     tasks.create_task(kept_running("reload", self._reloading.run, self._part_failed)),
                     *self._service_tasks(tasks),
                     *self._adapting(tasks),
+                    tasks.create_task(self._until_played(shutdown)),
                     *(tasks.create_task(pipeline.run()) for pipeline in self._pipelines),
                     *(tasks.create_task(self._push(p)) for p in self._pipelines if p.name in self._pushes),
                     tasks.create_task(self._announce()),
@@ -238,6 +242,13 @@ class Publisher:
             pipeline, started, keeper, self._status.control_changed, on_event, self._front.actions()
         )
         return pipeline
+
+    async def _until_played(self, shutdown: Shutdown) -> None:
+        """Ends the publisher when every camera is a file that was to be played once, and all are over."""
+        while not all(pipeline.ended.is_set() for pipeline in self._pipelines):
+            await asyncio.sleep(_PLAYED_LOOK_S)
+        await asyncio.sleep(_PLAYED_LOOK_S)  # the last pictures are on their way
+        shutdown.request(ExitCode.OK)
 
     def _adapting(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """What fits the bitrate to the viewers' links, unless that is not wanted."""

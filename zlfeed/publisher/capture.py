@@ -16,7 +16,7 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 
 from zlfeed import logs
-from zlfeed.errors import CameraError
+from zlfeed.errors import CameraEnded, CameraError
 from zlfeed.model import Control
 from zlfeed.publisher.camera import CameraProcess, CameraSpec, FrameInfo, Opened
 from zlfeed.publisher.camera.v4l2 import device_path, stable_link
@@ -69,6 +69,12 @@ class Listener(Protocol):
 
     def camera_lost(self, reason: str) -> None: ...
 
+    def camera_note(self, text: str) -> None:
+        """Something about the camera that people should know."""
+
+    def camera_ended(self, text: str) -> None:
+        """The camera has come to its end, as it was to; slates follow until the feed ends."""
+
     def slate_shown(self, width: int, height: int) -> None:
         """There has been no camera yet, and slates begin; they would like an encoder of this size."""
 
@@ -106,7 +112,7 @@ class Capture:
         self._given = self._taken = self._done = 0
         self._trial = False
         self._made_for: tuple[object, ...] = ()
-        self._begun = False
+        self._begun = self._over = False
         self._steered: tuple[tuple[str, str], ...] = ()
         self._unanswered = 0
         self._pinned: CameraSpec | None = None
@@ -196,6 +202,9 @@ class Capture:
                         self._open_and_read()
                     if not self._stop.is_set() and self._settings.privacy != "released":
                         self._exchange()  # someone wants it opened anew
+                except CameraEnded as end:
+                    self._play_out(str(end))
+                    continue
                 except CameraError as error:
                     failure = error
                 except Exception as error:
@@ -239,6 +248,8 @@ class Capture:
             self._steer(camera)
             frame = camera.next_frame(raw, _POLL_S)
             now = time.monotonic()
+            for note in camera.notes():
+                self._listener.camera_note(note)
             if frame is not None:
                 last = now
                 self._show(raw, frame)
@@ -274,6 +285,17 @@ class Capture:
             self._pinned = replace(spec, target=link) if link else spec
         elif spec.kind == "csi":
             self._pinned = spec
+
+    def _play_out(self, end: str) -> None:
+        """What was to be played once is over; viewers see that, until someone has the camera opened anew."""
+        self.connected = False
+        self._lost_at, self._over = time.time(), True
+        self._next_slate = time.monotonic() + SLATE_AFTER_S
+        self._listener.camera_ended(end)
+        self._close(self._camera)
+        while not self._interrupted() and not self._stop.wait(_POLL_S / 2):
+            self._slate_if_due()
+        self._over = False
 
     def _interrupted(self) -> bool:
         """Whether the camera is to be left as it is: for the end, or to be opened otherwise."""
@@ -397,6 +419,8 @@ class Capture:
             return
         self._next_slate = now + SLATE_INTERVAL_S
         title, why = ("PRIVATE", "since") if private else ("NO SIGNAL", "no picture since")
+        if self._over and not private:
+            title, why = "ENDED", "over since"
         since = _clock(self._private_since if private else self._lost_at)
         self.outlet.show_slate(title, [settings.spec.name, f"{why} {since}"], settings.look)
         if settings.privacy != "released":  # which is in force when the camera is closed

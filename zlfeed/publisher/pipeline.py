@@ -90,6 +90,8 @@ class Pipeline:
         self.name = settings.capture.spec.name
         self.stream = stream
         self.first_frame = asyncio.Event()
+        self.ended = asyncio.Event()
+        """Set while what was to be played once is over."""
         self.opened: Opened | None = None
         self.settings = settings
         self.most_fps: float | None = None
@@ -134,6 +136,14 @@ class Pipeline:
         """The camera is gone (capture thread)."""
         self._loop.call_soon_threadsafe(self._on_lost, reason)
 
+    def camera_note(self, text: str) -> None:
+        """Something that people should know (capture thread)."""
+        self._loop.call_soon_threadsafe(self._on_event, "warning", "clip_skipped", f"camera {self.name}: {text}")
+
+    def camera_ended(self, text: str) -> None:
+        """What was to be played once is over (capture thread)."""
+        self._loop.call_soon_threadsafe(self._on_ended, text)
+
     def slate_shown(self, width: int, height: int) -> None:
         """There is no camera yet, and slates begin (capture thread)."""
         self._loop.call_soon_threadsafe(self._expect, width, height, None)
@@ -148,6 +158,7 @@ class Pipeline:
         back = self.opened is not None and self._error is not None
         self.opened = opened
         self._error = None
+        self.ended.clear()
         asked = self.settings.capture.fps
         if asked and opened.fps and opened.fps < asked * 0.98:
             self.most_fps = opened.fps
@@ -181,6 +192,11 @@ class Pipeline:
         self.most_bitrate = most
         if self._camera is not None:
             self._want()
+        self._on_change()
+
+    def _on_ended(self, text: str) -> None:
+        self.ended.set()
+        self._on_event("info", "camera_ended", f"camera {self.name}: {text}")
         self._on_change()
 
     def _on_lost(self, reason: str) -> None:
@@ -408,6 +424,8 @@ class Pipeline:
             return "encoder_down"
         if self._capture.privacy != "off":
             return "private"
+        if self.ended.is_set():
+            return "stopped"
         if self._capture.reopening:
             return "starting"
         return "live" if self._capture.connected else "no_signal"

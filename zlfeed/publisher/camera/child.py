@@ -15,8 +15,8 @@ import threading
 import time
 from collections import deque
 
-from zlfeed.errors import CameraError
-from zlfeed.publisher.camera.records import ControlSet, Failure, Request, Unpacker, set_line
+from zlfeed.errors import CameraEnded, CameraError
+from zlfeed.publisher.camera.records import ControlSet, End, Failure, Note, Request, Unpacker, set_line
 from zlfeed.publisher.camera.shm import FrameRing, SharedHandle
 from zlfeed.publisher.camera.source import CameraSpec, FrameInfo, Opened
 from zlfeed.publisher.camera.waiting import Readable
@@ -26,6 +26,7 @@ _WORKER = "zlfeed.publisher.camera.worker"
 _READ_SIZE = 1 << 16
 _LOG_LINES = 40
 _ANSWERS = 256
+_MAX_NOTES = 32
 
 
 class CameraChild:
@@ -37,6 +38,8 @@ class CameraChild:
         self.opened: Opened | None = None
         self.captured = 0
         self.dropped = 0
+        self.notes: deque[str] = deque(maxlen=_MAX_NOTES)
+        self._end: str | None = None
         self.answers: deque[ControlSet] = deque(maxlen=_ANSWERS)
         """What came of set_control(), oldest first; taken away by whom it concerns."""
         self._delivered = 0
@@ -146,6 +149,8 @@ class CameraChild:
     def _raise_if_over(self) -> None:
         if self._stopping:
             raise CameraError(f"the camera {self.spec.text} was stopped")
+        if self._end is not None:
+            raise CameraEnded(self._end)
         if self._failure is not None:
             raise CameraError(self._failure)
 
@@ -180,6 +185,10 @@ class CameraChild:
                 self._handle.close()
             elif isinstance(record, ControlSet):
                 self.answers.append(record)
+            elif isinstance(record, Note):
+                self.notes.append(record.text)
+            elif isinstance(record, End):
+                self._end = record.text
             elif isinstance(record, Failure):
                 self._failure = record.text
 

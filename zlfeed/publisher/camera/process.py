@@ -80,6 +80,10 @@ class CameraProcess:
         """How many pictures the camera gave."""
         return self._child.captured
 
+    def notes(self) -> list[str]:
+        """What the camera wants people to know, since the last time this was asked."""
+        return [self._child.notes.popleft() for _ in range(len(self._child.notes))]
+
     @property
     def dropped(self) -> int:
         """How many of them were passed over for a newer one."""

@@ -26,11 +26,27 @@ class Kind(IntEnum):
     FRAME = 2
     ERROR = 3
     CONTROL = 4
+    NOTE = 5
+    END = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """The camera cannot go on; `text` is the sentence for the person."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that people should know, and that ends nothing: a clip that cannot be played."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The source has come to its end, as it was to."""
 
     text: str
 
@@ -71,7 +87,7 @@ class Request:
         return cls(CameraSpec(**fields["spec"]), size, fields["fps"], fields["controls"])
 
 
-Record = Opened | FrameInfo | Failure | ControlSet
+Record = Opened | FrameInfo | Failure | ControlSet | Note | End
 
 
 def pack(record: Record) -> bytes:
@@ -83,7 +99,8 @@ def pack(record: Record) -> bytes:
     elif isinstance(record, ControlSet):
         kind, body = Kind.CONTROL, json.dumps(asdict(record)).encode()
     else:
-        kind, body = Kind.ERROR, record.text.encode("utf-8", "replace")[:_TEXT_LIMIT]
+        kind = {Failure: Kind.ERROR, Note: Kind.NOTE, End: Kind.END}[type(record)]
+        body = record.text.encode("utf-8", "replace")[:_TEXT_LIMIT]
     return _HEADER.pack(kind, len(body), 0, 0, 0) + body
 
 
@@ -114,3 +131,7 @@ class Unpacker:
                     yield ControlSet(**json.loads(body))
                 case Kind.ERROR:
                     yield Failure(body.decode("utf-8", "replace"))
+                case Kind.NOTE:
+                    yield Note(body.decode("utf-8", "replace"))
+                case Kind.END:
+                    yield End(body.decode("utf-8", "replace"))

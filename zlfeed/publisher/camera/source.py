@@ -13,7 +13,7 @@ from zlfeed.model import Control
 if TYPE_CHECKING:
     from zlfeed.publisher.i420 import Plane
 
-KINDS = "auto, test, a device number or /dev/videoN, csi[:N], a video file, or an rtsp:// URL"
+KINDS = "auto, test, a device number or /dev/videoN, csi[:N], a video file or a folder of them, or an rtsp:// URL"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
@@ -28,6 +28,8 @@ class CameraSpec:
     name: str
     kind: str
     target: str
+    once: bool = False
+    """Of a file or a folder: it ends where it ends, instead of beginning again."""
 
     @property
     def text(self) -> str:

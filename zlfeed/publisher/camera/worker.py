@@ -21,8 +21,8 @@ import traceback
 from collections.abc import Callable
 
 from zlfeed import opencv
-from zlfeed.errors import CameraError, StartError, ZlfeedError
-from zlfeed.publisher.camera.records import ControlSet, Failure, Record, Request, pack
+from zlfeed.errors import CameraEnded, CameraError, StartError, ZlfeedError
+from zlfeed.publisher.camera.records import ControlSet, End, Failure, Note, Record, Request, pack
 from zlfeed.publisher.camera.shm import FrameRing
 from zlfeed.publisher.camera.source import ControlRefused, FrameInfo, Source
 
@@ -50,6 +50,8 @@ def main() -> None:
         _run(request, memory, send, orders)
     except BrokenPipeError:
         pass  # The parent is gone: nobody to tell.
+    except CameraEnded as end:
+        send(End(str(end)), True)
     except ZlfeedError as error:
         send(Failure(str(error)), True)
     except Exception as error:
@@ -77,6 +79,8 @@ def _run(
         ring.commit(seq)
         send(FrameInfo(seq, stamp.wall_us, stamp.monotonic_ns), False)
         seq += 1
+        while notes := getattr(source, "notes", None):
+            send(Note(notes.pop(0)), True)
         while not orders.empty():
             send(_set(source, *orders.get()), True)
 
