@@ -168,6 +168,8 @@ class Settings(BaseSettings):
     """Where lowering the bitrate for a slow link ends; none: a quarter of the bitrate."""
     codec: Literal["h264", "h265", "av1"] = "h264"
     encoder: str = "auto"
+    preset: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]*$")] = ""
+    """The encoder's own word for slower and better; empty: the quickest that does well."""
     server: Server = "auto"
     ffmpeg_path: Path | None = None
     mediamtx_path: Path | None = None

@@ -143,6 +143,12 @@ async def test_a_named_encoder_that_does_not_work_is_refused_with_those_that_do(
         await choice.choose(replace(WISH, encoder="libx265"), Told())
 
 
+async def test_a_preset_that_there_is_not_is_refused_in_ffmpeg_s_words(program: Path, tmp_path: Path) -> None:
+    choice = EncoderChoice([program], tmp_path / "encoders.json")
+    with pytest.raises(EncoderError, match="preset"):
+        await choice.choose(replace(WISH, preset="nosuch"), Told())
+
+
 async def test_when_none_works_that_is_said(wrapped: Callable[[str], Path], tmp_path: Path) -> None:
     choice = EncoderChoice([wrapped(LACKS_X264)], tmp_path / "encoders.json")
     with pytest.raises(EncoderError, match=r"no h264 encoder works here: libx264: Unknown encoder"):

@@ -36,6 +36,17 @@ def test_a_command_line_has_options_in_pairs_and_no_b_frames(kind: object) -> No
         assert argv[argv.index("-bufsize") + 1] == "200000"
 
 
+@pytest.mark.parametrize(
+    ("encoder", "option"), [("libx264", "-preset"), ("h264_nvenc", "-preset"), ("libaom-av1", "-cpu-used")]
+)
+def test_a_preset_takes_the_place_of_ours(encoder: str, option: str) -> None:
+    argv = encode_argv(Path("ffmpeg"), replace(WISH, encoder=encoder, preset="other"), warm=False)
+    assert argv[argv.index(option) + 1] == "other"
+    assert argv.count("other") == 1
+    bare = encode_argv(Path("ffmpeg"), replace(WISH, encoder="h264_vaapi", preset="other"), warm=False)
+    assert "other" not in bare
+
+
 def test_of_an_unknown_encoder_nothing_is_assumed() -> None:
     assert kind_of("h264_other", "h264").options == ()
 

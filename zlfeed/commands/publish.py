@@ -80,7 +80,16 @@ def publish(
         str | None,
         typer.Option(
             metavar="NAME|auto|rpicam",
-            help="FFmpeg's name of the encoder; rpicam: a CSI camera's own H.264 (latency is unknown then).",
+            help="FFmpeg's name of the encoder; auto: the quickest that works here, by trial; "
+            "rpicam: a CSI camera's own H.264 (latency is unknown then).",
+            rich_help_panel=MEDIA,
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The encoder's preset: superfast looks better than libx264's ultrafast, and takes longer.",
             rich_help_panel=MEDIA,
         ),
     ] = None,
@@ -243,7 +252,7 @@ def publish(
         settings = load_settings(
             config_file,
             camera=camera or None, size=size, fps=fps, bitrate=bitrate, gop=gop, codec=codec, encoder=encoder,
-            play=play, no_adaptive=no_adaptive, min_bitrate=min_bitrate,
+            preset=preset, play=play, no_adaptive=no_adaptive, min_bitrate=min_bitrate,
             server=server, mediamtx_path=mediamtx_path, ffmpeg_path=ffmpeg_path, host=host, advertise=advertise,
             rtsp_port=rtsp_port, websocket_port=websocket_port, hls_port=hls_port, webrtc_port=webrtc_port,
             stream_name=stream_name, token_file=token_file, token=token, no_auth=no_auth,

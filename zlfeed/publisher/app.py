@@ -222,7 +222,7 @@ class Publisher:
         self._relay.streams[spec.name] = stream
         look = Look(timecode=not s.no_timecode, overlay=not s.no_overlay)
         capture = CaptureSettings(spec, s.size, s.fps, look)
-        started = PipelineSettings(capture, ffmpeg, s.bitrate, s.gop, s.codec, s.encoder)
+        started = PipelineSettings(capture, ffmpeg, s.bitrate, s.gop, s.codec, s.encoder, s.preset)
         keeper = Keeper(spec)
         if s.reset_controls:
             keeper.save({})

@@ -173,7 +173,7 @@ class EncoderChoice:
 
 def _mark(program: Path, version: str, settings: EncoderSettings) -> str:
     """What a trial depends on: the program, its libraries, the device, our options, and the size of the pictures."""
-    typical = EncoderSettings(640, 480, 30, 800_000, 30, settings.codec, settings.encoder)
+    typical = EncoderSettings(640, 480, 30, 800_000, 30, settings.codec, settings.encoder, settings.preset)
     device = device_of(kind_of(settings.name, settings.codec))
     changed = os.stat(program).st_mtime_ns
     parts = (

@@ -32,6 +32,14 @@ class EncoderKind:
     needs: str = ""
     limits: Literal["vbv", "own"] = "vbv"
 
+    def with_preset(self, preset: str) -> tuple[str, ...]:
+        """The options with another preset, or what stands for one; as they are where the encoder has none."""
+        options = list(self.options)
+        for name in ("-preset", "-cpu-used"):
+            if preset and name in options:
+                options[options.index(name) + 1] = preset
+        return tuple(options)
+
     @property
     def hardware(self) -> bool:
         """Whether it wants a device."""

@@ -30,6 +30,8 @@ class EncoderSettings:
     gop: int
     codec: str = "h264"
     encoder: str = "auto"
+    preset: str = ""
+    """As the encoder calls it; empty: ours."""
     program: Path | None = None
     """An FFmpeg of its own; None: the usual one."""
 
@@ -122,7 +124,7 @@ def encode_argv(ffmpeg: Path, settings: EncoderSettings, *, warm: bool) -> list[
         str(ffmpeg), "-hide_banner", "-loglevel", "warning", "-nostats", *_with_device(kind.before, kind),
         "-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", f"{s.width}x{s.height}",
         "-framerate", str(s.rate), "-i", "pipe:0", *kind.filters,
-        "-an", "-c:v", s.name, *kind.options,
+        "-an", "-c:v", s.name, *kind.with_preset(s.preset),
         *(("-pix_fmt", kind.pixels) if kind.pixels else ()), "-b:v", str(s.bitrate), *limits,
         "-g", str(s.gop), *again, "-bf", "0", "-fps_mode", "passthrough",
         "-f", "nut", "-write_index", "0", "-flush_packets", "1", "pipe:1",

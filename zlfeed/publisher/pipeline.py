@@ -51,12 +51,13 @@ class PipelineSettings:
     gop: int | None
     codec: str
     encoder: str
+    preset: str = ""
 
     def encoder_for(self, width: int, height: int, fps: float | None) -> EncoderSettings:
         """The encoder's settings for what the camera turned out to give."""
         rate = fps or self.capture.fps or DEFAULT_FPS
         gop = self.gop or max(1, round(rate))
-        return EncoderSettings(width, height, rate, self.bitrate, gop, self.codec, self.encoder)
+        return EncoderSettings(width, height, rate, self.bitrate, gop, self.codec, self.encoder, self.preset)
 
 
 @dataclass(slots=True, eq=False)
