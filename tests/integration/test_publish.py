@@ -196,14 +196,18 @@ async def test_what_befalls_one_camera_costs_the_other_nothing() -> None:
             newest.send_signal(signal.SIGSTOP)
             await asyncio.to_thread(feed.line, "event", code="camera_lost", camera=hurt)
             await asyncio.to_thread(feed.line, "event", code="camera_back", camera=hurt)
+            status = await asyncio.to_thread(feed.line, "second", camera=well)
+            assert (status["camera_restarts"], status["encoder_restarts"], status["state"]) == (0, 0, "live")
+            # Of all that it captured meanwhile nothing was lost for want of an encoder, and the same session went on.
+            for reason in ("no_encoder", "encoder_failed", "encoder_busy"):
+                assert status["frames_dropped"].get(reason) == before[well]["frames_dropped"].get(reason)
+            sent = status["frames_sent"] - before[well]["frames_sent"]
+            passed_over = status["frames_dropped"].get("newer_frame", 0)
+            assert sent + passed_over + 2 >= status["frames_captured"] - before[well]["frames_captured"]
+            assert not any(task.done() for task in reading)
             for task in reading:
                 task.cancel()
             await asyncio.gather(*reading, return_exceptions=True)
-            assert clients[well].received.gaps == 0
-            assert clients[hurt].received.gaps == 0
-            status = await asyncio.to_thread(feed.line, "second", camera=well)
-            assert (status["camera_restarts"], status["encoder_restarts"], status["state"]) == (0, 0, "live")
-            assert status["frames_dropped"].get("no_encoder") == before[well]["frames_dropped"].get("no_encoder")
             hurt_status = await asyncio.to_thread(feed.line, "second", camera=hurt)
             assert hurt_status["camera_restarts"] == 2
         assert feed.end() == 130
