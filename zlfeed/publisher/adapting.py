@@ -91,7 +91,7 @@ class Adapting:
         while True:
             await asyncio.sleep(LOOK_S)
             for pipeline in self._pipelines:
-                if pipeline.first_frame.is_set():
+                if pipeline.adapts and pipeline.first_frame.is_set():
                     self._look(pipeline, time.monotonic())
 
     def _look(self, pipeline: Pipeline, now: float) -> None:

@@ -93,6 +93,8 @@ class Frames:
 class DirectPipeline(Pipeline):
     """The feed of such a camera."""
 
+    adapts = False
+
     async def run(self) -> None:
         """Runs the program and publishes what it writes, until cancelled. Raises CameraError when the start fails."""
         delays = backoff()

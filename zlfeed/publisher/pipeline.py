@@ -78,6 +78,9 @@ def _shielded(settings: PipelineSettings, shutter: PipelineSettings) -> Pipeline
 class Pipeline:
     """One camera's feed. `run` until cancelled; `first_frame` is set when it can be watched."""
 
+    adapts = True
+    """Whether its bitrate can be changed without a gap."""
+
     def __init__(
         self,
         settings: PipelineSettings,
