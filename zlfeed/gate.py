@@ -7,10 +7,9 @@ token waits as long as a wrong one, or a guess that is not answered at once woul
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 
-from zlfeed.net import plain_host
+from zlfeed.net import neighbourhood
 
 FREE = 3
 """Wrong tokens of an address that cost nothing."""
@@ -21,8 +20,6 @@ MAX_WAITING = 4
 FORGET_S = 300.0
 """An address that was quiet for this long begins anew."""
 MAX_ADDRESSES = 1024
-_IPV6_NETWORK = 64
-"""Bits: who has one IPv6 address has all of its network (RFC 6177)."""
 
 
 @dataclass(slots=True)
@@ -59,7 +56,7 @@ class Gate:
 
     def failed(self, host: str, now: float) -> None:
         """A token from there was wrong."""
-        key = _key(host)
+        key = neighbourhood(host)
         record = self._known(host, now) or _Record()
         self._records.pop(key, None)
         self._records[key] = record  # the last one in the table is the one that was heard of last
@@ -70,9 +67,9 @@ class Gate:
             del self._records[next(iter(self._records))]
 
     def _known(self, host: str, now: float) -> _Record | None:
-        record = self._records.get(_key(host))
+        record = self._records.get(neighbourhood(host))
         if record is not None and now - record.last > FORGET_S and now >= record.free_at:
-            del self._records[_key(host)]
+            del self._records[neighbourhood(host)]
             return None
         return record
 
@@ -82,14 +79,3 @@ def pause_s(failures: int) -> float:
     if failures < FREE:
         return 0.0
     return min(CEILING_S, FIRST_S * 2.0 ** min(failures - FREE, 10))
-
-
-def _key(host: str) -> str:
-    host = plain_host(host)
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if address.version == 4:
-        return host
-    return str(ipaddress.ip_network((address, _IPV6_NETWORK), strict=False))

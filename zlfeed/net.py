@@ -30,6 +30,16 @@ def plain_host(host: str) -> str:
     return host.removeprefix("::ffff:") if host.startswith("::ffff:") and "." in host else host
 
 
+def neighbourhood(host: str) -> str:
+    """What counts as one address: of IPv6 the network of 64 bits, all of which who has one address has (RFC 6177)."""
+    host = plain_host(host)
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return host if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
+
+
 class Allowed:
     """Who may come at all: the networks named, and this machine; everyone when none is named."""
 

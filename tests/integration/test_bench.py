@@ -83,6 +83,24 @@ def test_an_unknown_group_is_a_usage_error() -> None:
         assert "--only knows no group 'nonsense'" in bench.words
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--only", ","), "--only takes one or more of plain,"),
+        (("--only", "limit", "--picture", "{folder}/none/x.svg"), "x.svg cannot be written"),
+        (("--only", "limit", "--picture", "{folder}"), "cannot be written: give a file"),
+        (("--only", "slow", "--picture", "{folder}/x.svg"), "--picture draws the latencies of the groups plain,"),
+    ],
+)
+def test_what_cannot_be_told_or_drawn_is_said_before_anything_is_measured(
+    arguments: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    with Running("bench", *(argument.format(folder=tmp_path) for argument in arguments)) as bench:
+        assert bench.wait(20) == 2
+        assert said in bench.words
+        assert "[1/" not in bench.words
+
+
 @pytest.mark.needs("ffmpeg")
 def test_light_readers_count_every_frame_of_ours(tmp_path: Path) -> None:
     feed = ("--camera", "test", "--size", "320x240", "--fps", "20", "--no-auth", "--server", "embedded")

@@ -16,11 +16,12 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from tests.faults.kit import encoders
 from tests.support.commands import Running, publishing
 from tests.support.depacketize import Depacketizer, Picture, parse_rtp
 from tests.support.rtsp_client import connected
 from tests.support.status_tap import StatusTap
-from tests.support.watching import Watcher, opencv
+from tests.support.watching import Watcher, ffmpeg, opencv
 from zlfeed.model import CameraStatus
 
 pytestmark = [pytest.mark.needs("mediamtx", "ffmpeg", "ffprobe")]
@@ -167,6 +168,20 @@ def test_the_latency_behind_mediamtx_is_the_relays(beside: Publisher) -> None:
             if behind <= direct + NOISE_MS:
                 return
         raise AssertionError(f"behind MediaMTX {behind:.1f} ms, direct {direct:.1f} ms")
+
+
+def test_an_encoder_that_dies_ends_no_session_behind_it(beside: Publisher) -> None:
+    url = beside.behind()
+    with Watcher(opencv(url)) as first, Watcher(ffmpeg(url)) as second:
+        for watcher in (first, second):
+            watcher.first()
+        encoders(beside.running)[0].kill()
+        died = time.monotonic()
+        assert "SIGKILL" in beside.running.line("event", code="encoder_restarted")["text"]
+        for watcher in (first, second):
+            watcher.past(died + 2.0)
+            numbers = {sighting.code.frame for sighting in watcher.between(died + 0.5, died + 3.0) if sighting.code}
+            assert len(numbers) > 15, f"{watcher.name} saw {len(numbers)} moving pictures"
 
 
 def test_its_viewers_are_listed_with_what_they_got(beside: Publisher) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import queue
 import re
 import socket
 import threading
@@ -10,6 +12,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from zlfeed.model import Event
+from zlfeed.receiver import backends, reader
 from zlfeed.receiver.describe import describe
 from zlfeed.receiver.target import Target, parse
 from zlfeed.rtsp.auth import Credentials
@@ -51,6 +55,46 @@ def target(port: int, token: str = "") -> Target:
 def response(status: str, body: bytes = b"", *headers: str) -> bytes:
     lines = [f"RTSP/1.0 {status}", "CSeq: 1", *headers, f"Content-Length: {len(body)}", "", ""]
     return "\r\n".join(lines).encode() + body
+
+
+def test_a_codec_that_opencv_opens_and_does_not_decode_is_named() -> None:
+    for name, undecodable in (("AV1", True), ("H264", False)):
+        sdp = SDP + f"a=rtpmap:96 {name}/90000\r\n".encode()
+        answer = response("200 OK", sdp)
+        with serving(functools.partial(lambda answer, _request: answer, answer)) as port:
+            found = describe(target(port), 5)
+        assert found.encoding == name
+        assert ("--codec h264" in found.undecodable) is undecodable
+
+
+class Blind:
+    """A capture of a stream that OpenCV opens and decodes nothing of."""
+
+    def isOpened(self) -> bool:
+        return True
+
+    def getBackendName(self) -> str:
+        return "FFMPEG"
+
+    def read(self) -> tuple[bool, None]:
+        return False, None
+
+    def release(self) -> None:
+        return
+
+
+def test_a_stream_that_gave_no_picture_is_asked_for_its_codec(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "open_capture", lambda *_arguments: Blind())
+    said: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    sdp = SDP + b"a=rtpmap:96 AV1/90000\r\n"
+    with serving(lambda _request: response("200 OK", sdp)) as port:
+        plan = backends.plan("ffmpeg", target(port), lambda _name: True)
+        looking = reader.Reader(
+            target(port), plan, transport="tcp", timeout_s=5, clock=reader.NoClock(), on_event=said.put
+        )
+        looking.start()
+        assert "the stream is AV1, which this OpenCV opens but cannot decode" in said.get(timeout=10).text
+        assert looking.stop(10)
 
 
 def test_a_stream_that_is_served_is_ok() -> None:

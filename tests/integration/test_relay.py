@@ -521,6 +521,35 @@ async def test_there_is_a_limit_to_connections(monkeypatch: pytest.MonkeyPatch) 
             assert (await third.ask("OPTIONS")).status == 200
 
 
+async def test_one_address_cannot_shut_the_others_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MAX_CONNECTIONS_EACH", 2)
+    # All clients of a test come from this machine: here their port tells them apart, as addresses would.
+    monkeypatch.setattr(server, "is_loopback", lambda _host: False)
+    owners = itertools.chain(["10.0.0.9"] * 3, ["10.0.0.8"])
+    monkeypatch.setattr(server, "neighbourhood", lambda _host: next(owners))
+    async with relaying() as feed, connected(feed.url) as first, connected(feed.url) as second:
+        for client in (first, second):
+            assert (await client.ask("OPTIONS")).status == 200
+        async with connected(feed.url) as third:
+            assert (await third.response()).status == 503
+            assert await third.closed()
+        async with connected(feed.url) as other:
+            assert (await other.ask("OPTIONS")).status == 200
+
+
+async def test_the_answer_to_play_says_where_the_frames_begin() -> None:
+    async with relaying() as feed, connected(feed.url) as client:
+        feed.gop(3)
+        await client.set_up()
+        for _ in range(2):
+            said = (await client.ask("PLAY")).headers["rtp-info"]
+            assert "rtp-info" not in (await client.ask("PLAY")).headers  # of a session that plays already
+            first = (await client.pictures(3))[0]
+            assert said.startswith(f"url={feed.url}")
+            assert said.endswith(f";seq={first.sequence};rtptime={first.timestamp}")
+            assert (await client.ask("PAUSE")).status == 200
+
+
 async def test_readers_that_vanish_leave_nothing_behind() -> None:
     async with relaying() as feed:
         feed.gop(1)

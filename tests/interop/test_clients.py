@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests.support.commands import Running, publishing
 from tests.support.players import LIMIT_S, hashes, watch
+from tests.support.watching import Watcher, ffmpeg, gstreamer, opencv
 
 pytestmark = pytest.mark.timeout(90)
 PICTURES = 45
@@ -64,10 +66,13 @@ def must_move(player: str, feed: Feed, count: int = PICTURES) -> None:
         pytest.param("ffmpeg-tcp", marks=pytest.mark.needs("ffmpeg")),
         pytest.param("ffmpeg-udp", marks=pytest.mark.needs("ffmpeg")),
         pytest.param("ffmpeg", marks=pytest.mark.needs("ffmpeg")),
-        pytest.param("opencv"),
+        pytest.param("opencv-tcp"),
+        pytest.param("opencv-udp"),
         pytest.param("gstreamer-tcp", marks=pytest.mark.needs("gst-launch-1.0")),
+        pytest.param("gstreamer-udp", marks=pytest.mark.needs("gst-launch-1.0")),
         pytest.param("gstreamer", marks=pytest.mark.needs("gst-launch-1.0")),
-        pytest.param("mpv", marks=pytest.mark.needs("mpv")),
+        pytest.param("mpv-tcp", marks=pytest.mark.needs("mpv")),
+        pytest.param("mpv-udp", marks=pytest.mark.needs("mpv")),
     ],
 )
 def test_h264_moves(player: str, h264: Feed) -> None:
@@ -96,6 +101,24 @@ def test_h265_moves(player: str, h265: Feed) -> None:
 )
 def test_frames_that_are_not_closed_move_too(player: str, plain: Feed) -> None:
     must_move(player, plain)
+
+
+@pytest.mark.needs("ffmpeg", "gst-launch-1.0")
+def test_three_who_watch_for_seconds_see_the_same_frames_and_every_one_that_was_sent(h264: Feed) -> None:
+    with Watcher(ffmpeg(h264.url)) as first, Watcher(opencv(h264.url)) as second, Watcher(gstreamer(h264.url)) as third:
+        watchers = (first, second, third)
+        for watcher in watchers:
+            watcher.first()
+        start = time.monotonic() + 0.5
+        for watcher in watchers:
+            watcher.past(start + 4.0)
+        seen = [[sighting.code.frame for sighting in w.between(start, start + 4.0) if sighting.code] for w in watchers]
+    # What all three could see: from the last one's first frame to the first one's last.
+    begin, end = max(frames[0] for frames in seen), min(frames[-1] for frames in seen)
+    common = [[frame for frame in frames if begin <= frame <= end] for frames in seen]
+    assert common[0] == common[1] == common[2]
+    # Far from 120, for a busy machine may not capture 30 a second.
+    assert len(common[0]) > 40
 
 
 @pytest.mark.needs("ffprobe")

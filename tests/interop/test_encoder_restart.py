@@ -11,7 +11,16 @@ from tests.faults.kit import encoders
 from tests.support.commands import publishing
 from tests.support.players import hashes, watch
 
-PLAYERS = ("ffmpeg-tcp", "ffmpeg-udp", "opencv", "gstreamer-tcp", "gstreamer-udp", "mpv")
+PLAYERS = (
+    "ffmpeg-tcp",
+    "ffmpeg-udp",
+    "opencv-tcp",
+    "opencv-udp",
+    "gstreamer-tcp",
+    "gstreamer-udp",
+    "mpv-tcp",
+    "mpv-udp",
+)
 PICTURES = 240
 
 

@@ -31,6 +31,8 @@ class Picture:
 
     timestamp: int
     units: list[bytes] = field(default_factory=list)
+    sequence: int = -1
+    """Of its first packet."""
 
     def kinds(self, codec: str) -> list[int]:
         """nal_unit_type of each unit."""
@@ -54,7 +56,7 @@ class Depacketizer:
             self.gaps += 1
         self._sequence = packet.sequence
         if self._picture is None:
-            self._picture = Picture(packet.timestamp)
+            self._picture = Picture(packet.timestamp, sequence=packet.sequence)
         assert self._picture.timestamp == packet.timestamp, "the timestamp changed without a marker"
         (self._h265 if self.codec == "h265" else self._h264)(packet.payload)
         if not packet.marker:

@@ -39,16 +39,20 @@ def command(player: str, url: str, count: int) -> list[str]:
             return ["gst-launch-1.0", "-q", *source, *tail.split()]
         case "mpv":
             out = ["-o=-", "--of=framemd5", "--ovc=rawvideo", f"--frames={count}", "--no-audio"]
-            return ["mpv", "--no-config", "--really-quiet", url, *out]
+            how = [f"--rtsp-transport={transport}"] if transport else []
+            return ["mpv", "--no-config", "--really-quiet", *how, url, *out]
     raise AssertionError(player)
 
 
 def watch(player: str, url: str, count: int) -> subprocess.CompletedProcess[str]:
     """Runs a player to its end; it is killed when it takes too long."""
+    kind, _, transport = player.partition("-")
+    options = f"rtsp_transport;{transport}"
+    chosen = {"OPENCV_FFMPEG_CAPTURE_OPTIONS": options} if kind == "opencv" and transport else {}
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("OPENCV_", "PYTHON"))}
     return subprocess.run(
         command(player, url, count), capture_output=True, text=True, errors="replace", timeout=LIMIT_S,
-        stdin=subprocess.DEVNULL, env=clean, check=False,
+        stdin=subprocess.DEVNULL, env=clean | chosen, check=False,
     )  # fmt: skip
 
 

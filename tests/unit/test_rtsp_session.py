@@ -35,3 +35,18 @@ def test_sessions_are_found_by_ids_that_nobody_can_guess() -> None:
     table.remove(sessions[0])
     assert table.get(sessions[0].id) is None
     assert len(table) == 2
+
+
+def test_one_address_cannot_have_all_sessions_and_this_machine_may() -> None:
+    table = SessionTable(limit=5, limit_each=2)
+    live = LiveStream("x")
+    theirs = [Session(live, TcpTransport(0), owner="10.0.0.9") for _ in range(3)]
+    assert [table.add(session) for session in theirs] == [True, True, False]
+    assert table.add(Session(live, TcpTransport(0), owner="10.0.0.8"))
+    assert table.add(Session(live, TcpTransport(0)))
+    table.remove(theirs[2])  # never in it: it frees no place
+    assert not table.add(theirs[2])
+    table.remove(theirs[0])
+    table.remove(theirs[0])
+    assert table.add(theirs[2])
+    assert not table.add(theirs[0])

@@ -26,6 +26,8 @@ from zlfeed.signals import Shutdown
 
 GROUPS = ("plain", "improvements", "limit", "clients", "formats", "readers", "slow", "joining", "monitor")
 DEFAULT = ("plain", "improvements", "limit")
+DRAWN = ("plain", "improvements", "limit", "clients", "formats")
+"""Those of which a picture can be drawn."""
 READERS = (1, 10, 50, 200)
 CODECS = ("h264", "h265")
 CROWD_SECONDS = 8.0
@@ -66,7 +68,18 @@ def groups_of(only: str | None, *, everything: bool) -> tuple[str, ...]:
     asked = [name.strip() for name in only.split(",") if name.strip()]
     if wrong := [name for name in asked if name not in GROUPS]:
         raise UsageError(f"--only knows no group {wrong[0]!r}: it takes one or more of {','.join(GROUPS)}")
+    if not asked:
+        raise UsageError(f"--only takes one or more of {','.join(GROUPS)}")
     return tuple(name for name in GROUPS if name in asked)
+
+
+def check_picture(file: Path, groups: Sequence[str]) -> None:
+    """Raises UsageError when the picture could not be drawn: told now, and not when all is measured."""
+    if not set(groups) & set(DRAWN):
+        raise UsageError(f"--picture draws the latencies of the groups {','.join(DRAWN)}: name one with --only")
+    folder = file.absolute().parent
+    if file.is_dir() or not os.access(file if file.exists() else folder, os.W_OK):
+        raise UsageError(f"--picture {file} cannot be written: give a file in a folder that is there and yours")
 
 
 def run(settings: Settings, options: Options, *, as_json: bool) -> int:
@@ -77,6 +90,8 @@ def run(settings: Settings, options: Options, *, as_json: bool) -> int:
 async def _run(settings: Settings, options: Options, as_json: bool) -> int:
     if settings.codec not in CODECS:
         raise UsageError(f"bench compares with what the usual chain can do, which is {' and '.join(CODECS)}")
+    if options.picture is not None:
+        check_picture(options.picture, options.groups)
     width, height = settings.size or (640, 480)
     wanted = Format(width, height, settings.fps or 30.0, settings.bitrate, settings.codec, settings.gop)
     found = locate(settings.mediamtx_path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import errno
 import os
+import re
 import socket
 import time
 from dataclasses import dataclass
@@ -33,6 +34,18 @@ class Description:
     reachable: bool = True
     took_ms: float | None = None
     wants_token: bool = False
+    encoding: str = ""
+    """The codec by its name in RTP (H264, H265, AV1 …), where the server told."""
+
+    @property
+    def undecodable(self) -> str:
+        """Why OpenCV, which opened the stream, gave no picture of it, as far as that is its codec; empty when not."""
+        if self.encoding != "AV1":
+            return ""
+        return (
+            "the stream is AV1, which this OpenCV opens but cannot decode (opencv-python has no decoder of it): "
+            "publish with --codec h264 or h265"
+        )
 
 
 def describe(target: Target, timeout_s: float, trust: Trust = Trust()) -> Description:  # noqa: B008 - frozen
@@ -71,7 +84,13 @@ def describe(target: Target, timeout_s: float, trust: Trust = Trust()) -> Descri
     took_ms = (time.monotonic() - began) * 1000
     ok = answer.status == 200 and b"m=video" in answer.body
     wants_token = answer.status == 401 and target.credentials is None
-    return Description(ok, _words(answer, target), took_ms=took_ms, wants_token=wants_token)
+    return Description(
+        ok,
+        _words(answer, target),
+        took_ms=took_ms,
+        wants_token=wants_token,
+        encoding=_encoding(answer.body) if ok else "",
+    )
 
 
 class _Dialogue:
@@ -111,6 +130,12 @@ class _Dialogue:
             for message in self._parser.feed(data):
                 if isinstance(message, Response):
                     return message
+
+
+def _encoding(sdp: bytes) -> str:
+    """The encoding name of the first a=rtpmap line after m=video (RFC 8866 section 6.6); empty when there is none."""
+    found = re.search(rb"^a=rtpmap:\d+ +([\w.-]+)/", sdp.partition(b"m=video")[2], re.MULTILINE)
+    return found[1].decode().upper() if found else ""
 
 
 def _authorization(challenge: str, user: str, password: str, url: str) -> str:

@@ -77,12 +77,13 @@ def _findings(
     took = f" ({answer.took_ms:.0f} ms)" if answer.ok and answer.took_ms is not None else ""
     yield Finding("stream", answer.ok, answer.sentence + took, {"took_ms": round_ms(answer.took_ms)})
     if answer.ok:
-        yield _first_picture(source, plan, settings.transport, timeout_s)
+        yield _first_picture(source, plan, settings.transport, timeout_s, answer.undecodable)
     if status is not None:
         yield from asyncio.run(_status(status, token, timeout_s, trust))
 
 
-def _first_picture(target: Target, plan: backends.Plan, transport: str, timeout_s: float) -> Finding:
+def _first_picture(target: Target, plan: backends.Plan, transport: str, timeout_s: float, undecodable: str) -> Finding:
+    """Whether a picture comes; `undecodable` is why not, where that is known already."""
     cv2 = load_cv2()
     backends.set_options(target, transport)
     for name in plan.backends:
@@ -103,11 +104,9 @@ def _first_picture(target: Target, plan: backends.Plan, transport: str, timeout_
         finally:
             capture.release()
     tried = " and ".join(plan.backends)
-    return Finding(
-        "first picture",
-        False,
-        f"none within {timeout_s:g} s by {tried}: look at the publisher's camera, or give it more CONNECTION_TIMEOUT",
-    )
+    cure = "look at the publisher's camera, or give it more CONNECTION_TIMEOUT"
+    said = undecodable or f"none within {timeout_s:g} s by {tried}: {cure}"
+    return Finding("first picture", False, said)
 
 
 async def _status(url: str, token: str, timeout_s: float, trust: Trust) -> list[Finding]:

@@ -202,11 +202,17 @@ class Reader:
                 error = (
                     f"the server sent nothing for {self._timeout_s:g} s" if silent else "the server ended the stream"
                 )
+                if not first_us:
+                    error = self._undecoded(error)
                 return last_us - first_us >= STEADY_US, error
             last_us = now_us
             first_us = first_us or now_us
             self._take(image, now_us, backend, first=first_us == now_us)
         return True, ""
+
+    def _undecoded(self, error: str) -> str:
+        """Why a stream that opened gave no picture: perhaps its codec, of which OpenCV says nothing."""
+        return describe(self._target, self._timeout_s, self._trust).undecodable or error
 
     def _take(self, image: npt.NDArray[np.uint8], in_hand_us: int, backend: str, *, first: bool) -> None:
         code = timecode.read(image)

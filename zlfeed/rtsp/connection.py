@@ -108,7 +108,8 @@ class Connection:
 
     `own` is the session whose frames go through this connection, or that was set up on it. Below `pull_prefix`, a
     secret path, our own MediaMTX pulls: it needs no password, and its session is marked. `secure` says that all of it
-    goes through TLS: then Basic will do, and nothing may go beside it by UDP. `password` is the one shown.
+    goes through TLS: then Basic will do, and nothing may go beside it by UDP. `password` is the one shown; `owner`
+    says whose sessions its sessions count as.
     """
 
     def __init__(
@@ -122,11 +123,14 @@ class Connection:
         pull_prefix: str | None = None,
         judge: Judge | None = None,
         secure: bool = False,
+        owner: str = "",
     ) -> None:
         self.own: Session | None = None
         self.password: str | None = None
         self._judge = judge or _Lenient()
         self._secure = secure
+        self._owner = owner
+        self._control = ""
         self._inbox: deque[Request | Interleaved] = deque()
         self._broken: RtspError | None = None
         self._waits = self._waited = False
@@ -312,7 +316,8 @@ class Connection:
         for transport in proposals:
             if self._secure and isinstance(transport, UdpTransport):
                 continue  # it would go beside TLS, for everyone to see
-            session = Session(stream, transport, pull=self._is_pull(request), password=self.password)
+            pull = self._is_pull(request)
+            session = Session(stream, transport, pull=pull, password=self.password, owner=self._owner)
             if not self._sessions.add(session):
                 return Response(453)
             ports = self._ports(session, transport)
@@ -320,6 +325,7 @@ class Connection:
                 self._sessions.remove(session)
                 continue
             self.own = session
+            self._control = request.url
             reply = transport.reply(stream.rtp.ssrc, ports)
             return Response(200, {"Transport": reply, **_session_header(session)})
         return Response(461)
@@ -345,6 +351,7 @@ class Connection:
                 if not session.playing:
                     session.playing = True
                     actions.append(Play(session))
+                    headers |= self._rtp_info(session)
                 headers["Range"] = "npt=now-"
             case "PAUSE":
                 if session.playing:
@@ -359,6 +366,16 @@ class Connection:
             case "SET_PARAMETER" if request.body.strip():
                 return Response(451, headers)
         return Response(200, headers)
+
+    def _rtp_info(self, session: Session) -> dict[str, str]:
+        """Where the frames begin that follow this answer (RFC 2326 section 12.33), when that is known already.
+
+        The URL is the one of SETUP, letter by letter: that is what players compare it with.
+        """
+        begins = None if session.pull or session is not self.own else session.stream.begins_at()
+        if begins is None or any(mark in self._control for mark in ";,"):
+            return {}
+        return {"RTP-Info": f"url={self._control};seq={begins[0]};rtptime={begins[1]}"}
 
 
 def _session_header(session: Session) -> dict[str, str]:

@@ -97,6 +97,10 @@ def burst(gop: Sequence[AccessUnit]) -> list[AccessUnit]:
     """
     if not gop:
         return []
-    newest = gop[-1].timestamp
-    count = len(gop)
-    return [unit.at(newest - (count - 1 - i) * BURST_STEP) for i, unit in enumerate(gop[:-1])] + [gop[-1]]
+    begin = burst_begin(gop)
+    return [unit.at(begin + i * BURST_STEP) for i, unit in enumerate(gop[:-1])] + [gop[-1]]
+
+
+def burst_begin(gop: Sequence[AccessUnit]) -> int:
+    """The timestamp of a burst's first frame."""
+    return (gop[-1].timestamp - (len(gop) - 1) * BURST_STEP) & 0xFFFFFFFF

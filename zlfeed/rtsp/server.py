@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from zlfeed import logs
 from zlfeed.gate import Gate
 from zlfeed.model import Viewer
-from zlfeed.net import bind_tcp, host_port, is_loopback
+from zlfeed.net import bind_tcp, host_port, is_loopback, neighbourhood
 from zlfeed.rtsp.auth import Credentials
 from zlfeed.rtsp.connection import Action, Close, Connection, End, Pause, Play, Refused, Rtcp, Send, Wait
 from zlfeed.rtsp.messages import Response
@@ -32,6 +32,8 @@ SETUP_TIME_S = 20.0
 """A connection that does not come to play within this time, or again after TEARDOWN, is closed."""
 MAX_CONNECTIONS = 256
 LOCAL_RESERVE = 16
+MAX_CONNECTIONS_EACH = 128
+"""Of one address that is not this machine's: nobody alone can shut the others out."""
 _DEAD_PEER_MS = 15_000
 """A peer that acknowledges nothing for this long is gone (TCP_USER_TIMEOUT)."""
 
@@ -46,6 +48,8 @@ class RelayConnection(asyncio.Protocol):
         self._host = ""
         self._local_host = ""
         self.peer = ""
+        self.owner = ""
+        """Whose connection it counts as; empty for this machine."""
         self._idle_since = time.monotonic()
         self._turn: asyncio.TimerHandle | None = None
 
@@ -57,6 +61,7 @@ class RelayConnection(asyncio.Protocol):
         local = transport.get_extra_info("sockname") or ("127.0.0.1", 0)
         self._host, self._local_host = peer[0], local[0]
         self.peer = host_port(peer[0], peer[1])
+        self.owner = "" if is_loopback(peer[0]) else neighbourhood(peer[0])
         self._core = Connection(
             local_host=local[0],
             find=self._relay.streams.get,
@@ -66,11 +71,12 @@ class RelayConnection(asyncio.Protocol):
             pull_prefix=self._relay.pull_prefix,
             judge=self,
             secure=transport.get_extra_info("ssl_object") is not None,
+            owner=self.owner,
         )
         if not self._relay.allowed(peer[0]):
             self._relay.on_refused(self._host, "it is not among --allow")
             transport.abort()
-        elif not self._relay.admit(self, local=is_loopback(peer[0])):
+        elif not self._relay.admit(self):
             # Said at once and not to a request: who has no place here is not to take up our time.
             transport.write(Response(503, {"Retry-After": "5"}).encode())
             transport.close()
@@ -284,10 +290,14 @@ class Relay:
 
     # ------------------------------------------------------------ what connections ask for
 
-    def admit(self, connection: RelayConnection, *, local: bool) -> bool:
+    def admit(self, connection: RelayConnection) -> bool:
         """Whether there is room for one more; strangers leave some for this machine, where our MediaMTX pulls."""
-        if len(self.connections) >= MAX_CONNECTIONS + (LOCAL_RESERVE if local else 0):
+        owner = connection.owner
+        if len(self.connections) >= MAX_CONNECTIONS + (0 if owner else LOCAL_RESERVE):
             self._grumble("connection_refused", peer=connection.peer, limit=MAX_CONNECTIONS)
+            return False
+        if owner and sum(other.owner == owner for other in self.connections) >= MAX_CONNECTIONS_EACH:
+            self._grumble("connections_of_one_address", peer=connection.peer, limit=MAX_CONNECTIONS_EACH)
             return False
         self.connections.add(connection)
         return True

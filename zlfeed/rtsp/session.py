@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from dataclasses import dataclass, field
 
 from zlfeed.rtsp.stream import LiveStream
@@ -11,6 +12,8 @@ from zlfeed.rtsp.transport import Transport
 TIMEOUT_S = 60
 """As advertised; a session that shows no sign of life for half as long again is ended."""
 MAX_SESSIONS = 512
+MAX_SESSIONS_EACH = 128
+"""Of one address that is not this machine's: nobody alone can take all the places."""
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +29,8 @@ class Session:
     pull: bool = False
     playing: bool = False
     alive: bool = True
+    owner: str = ""
+    """Where it was set up from; empty for this machine, which may have as many as there are."""
     password: str | None = field(default=None, repr=False)
     """What it was let in by; None where nothing was asked for."""
 
@@ -33,17 +38,20 @@ class Session:
 class SessionTable:
     """All sessions by id. Over UDP a session outlives its connection, and another connection may name it."""
 
-    def __init__(self, limit: int = MAX_SESSIONS) -> None:
+    def __init__(self, limit: int = MAX_SESSIONS, limit_each: int = MAX_SESSIONS_EACH) -> None:
         self._limit = limit
+        self._limit_each = limit_each
+        self._each: Counter[str] = Counter()
         self._sessions: dict[str, Session] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
 
     def add(self, session: Session) -> bool:
-        """Keeps a session; False when there are too many."""
-        if len(self._sessions) >= self._limit:
+        """Keeps a session; False when there are too many, of all or of its owner."""
+        if len(self._sessions) >= self._limit or (session.owner and self._each[session.owner] >= self._limit_each):
             return False
+        self._each[session.owner] += 1
         self._sessions[session.id] = session
         return True
 
@@ -53,4 +61,8 @@ class SessionTable:
 
     def remove(self, session: Session) -> None:
         """Forgets a session."""
-        self._sessions.pop(session.id, None)
+        if self._sessions.pop(session.id, None) is None:
+            return
+        self._each[session.owner] -= 1
+        if not self._each[session.owner]:
+            del self._each[session.owner]

@@ -10,7 +10,7 @@ from typing import Protocol
 from zlfeed import logs
 from zlfeed.rtsp import sdp
 from zlfeed.rtsp.codecs import Codec
-from zlfeed.rtsp.rtp import AccessUnit, RtpStream, burst
+from zlfeed.rtsp.rtp import AccessUnit, RtpStream, burst, burst_begin
 
 log = logs.get(__name__)
 
@@ -126,6 +126,12 @@ class LiveStream:
             self.want_keyframe()
             return []
         return burst(self.gop)
+
+    def begins_at(self) -> tuple[int, int] | None:
+        """Sequence number and timestamp of the first packet of `burst`; None while that would be empty."""
+        if not self.gop or self._gop_bytes > BURST_MAX_BYTES:
+            return None
+        return int.from_bytes(self.gop[0].packets[0][2:4], "big"), burst_begin(self.gop)
 
     def describe(self, host: str) -> str:
         """The SDP for a client that reached us at `host`."""
