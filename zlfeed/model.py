@@ -42,7 +42,11 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class ViewerReport:
-    """What a viewer measured itself. `session` names its RTSP session when it knows it."""
+    """What a viewer measured itself. `session` names its RTSP session when it knows it.
+
+    `network_decode_ms` and `display_ms` are the medians of the last second: a frame's way behind the publisher's own
+    stages, and from in hand to painted (None without a window).
+    """
 
     camera: str = ""
     fps: float | None = None
@@ -52,6 +56,8 @@ class ViewerReport:
     missed: int = 0
     session: str = ""
     longest_freeze_ms: float | None = None
+    network_decode_ms: float | None = None
+    display_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -266,13 +266,16 @@ class Receiver:
         self._next_second = max(self._next_second + 1.0, now)
         figures = self._reader.second()
         self._missed += figures.missed
-        if self._link:
-            self._link.report(self._viewer_report(figures))
         stages = stage_times(figures.latency_ms, self._link.stages() if self._link else ())
-        extra = {"stages_ms": stages, **self._display(run=False)}
+        shown = self._display(run=False)
+        if self._link:
+            self._link.report(self._viewer_report(figures, stages or {}, shown.get("display_ms") or {}))
+        extra = {"stages_ms": stages, **shown}
         self._print(lambda: self._report.second(figures, self.state(), extra))
 
-    def _viewer_report(self, figures: Figures) -> ViewerReport:
+    def _viewer_report(
+        self, figures: Figures, stages: Mapping[str, float | None], shown: Mapping[str, float | None]
+    ) -> ViewerReport:
         latency = figures.latency_ms
         return ViewerReport(
             camera=self._target.stream,
@@ -283,6 +286,8 @@ class Receiver:
             missed=self._missed,
             session=session_name(self._target.port),
             longest_freeze_ms=figures.longest_freeze_ms,
+            network_decode_ms=stages.get("network_decode"),
+            display_ms=shown.get("p50"),
         )
 
     def _saved(self) -> dict[str, Any]:
