@@ -19,7 +19,7 @@ from zlfeed.model import Control
 from zlfeed.publisher.camera import rpicam, v4l2
 from zlfeed.publisher.camera.csi import find_program
 from zlfeed.publisher.camera.facts import CameraFacts, Mode
-from zlfeed.publisher.camera.holders import holders
+from zlfeed.publisher.camera.holders import holders, holders_words
 
 _LIST_S = 20.0
 """How long rpicam-vid may take to list: it sets each sensor to each of its modes."""
@@ -148,8 +148,7 @@ def table(facts: CameraFacts) -> Table:
     if facts.problem:
         shown.add_row("", Text(facts.problem, "yellow"))
     if facts.held_by:
-        by = " and ".join(f"PID {holder.pid} ({holder.name})" for holder in facts.held_by)
-        shown.add_row("in use by", Text(by, "yellow"))
+        shown.add_row("in use by", Text(holders_words(facts.held_by), "yellow"))
     if facts.id:
         shown.add_row("same as" if facts.id.startswith("/dev/") else "id", facts.id)
     for line in mode_lines(facts.modes):

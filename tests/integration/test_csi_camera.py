@@ -21,6 +21,8 @@ import pytest
 from tests.support import standin_rpicam
 from tests.support.commands import publishing, receiving
 from tests.support.feeds import live
+from zlfeed.config import Settings
+from zlfeed.doctor import checks
 from zlfeed.errors import CameraError
 from zlfeed.publisher.camera import CameraProcess, parse_camera
 from zlfeed.publisher.camera.csi import RpicamSource
@@ -154,6 +156,17 @@ def test_without_the_program_it_says_what_to_install(monkeypatch: pytest.MonkeyP
         pass
 
 
+def call_with(log: Path, word: str) -> list[str]:
+    """The command line with that word, once there is one: a busy machine takes its time to start a program."""
+    deadline = time.monotonic() + 15
+    while True:
+        calls: list[list[str]] = [json.loads(line) for line in log.read_text().splitlines()]
+        if found := next((call for call in calls if word in call), None):
+            return found
+        assert time.monotonic() < deadline, calls
+        time.sleep(0.02)
+
+
 def listing(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     """`zlfeed cameras`."""
     words = [sys.executable, "-m", "zlfeed", "cameras", *arguments]
@@ -175,6 +188,12 @@ def test_they_are_listed(rpicam: Any) -> None:
     assert re.search(r"camera +csi:1 +imx708", shown)
     assert re.search(r"modes +SRGGB10_CSI2P 4608x2592 at 14.35 fps, 2304x1296 at 56.03 fps", shown)
     assert re.search(r"control +brightness 0 \(-1 to 1, default 0\)", shown)
+
+
+def test_doctor_lists_them(rpicam: Any) -> None:
+    rpicam(cameras=2)
+    found = [finding.text for finding in checks.cameras(Settings()) if finding.level == "ok"]
+    assert found[-2:] == ["csi:0: imx708", "csi:1: imx708"]
 
 
 def test_none_at_all_is_said_with_a_cure(rpicam: Any) -> None:
@@ -200,14 +219,15 @@ def test_through_the_whole_chain_with_controls(tmp_path: Path) -> None:
             assert picture[row, edge + 12].mean() < 120, row
 
         result = feed.set("brightness", "0.25")
-        assert (result.ok, result.value or feed.told("brightness", "0.25")) == (True, "0.25"), result
+        assert (result.ok, result.value) == (True, "0.25"), result
+        call = call_with(log, "--brightness")
+        assert call[call.index("--brightness") + 1] == "0.25"
         assert feed.status(state="live").camera_restarts == 0, "opened anew, not lost"
         result = feed.set("brightness", "1.5")
         assert result.text == "brightness 1.5 is outside -1 to 1: the nearest is 1"
         assert feed.set("awb", "moonlight").text.startswith("awb is one of auto, incandescent")
         calls = [json.loads(line) for line in log.read_text().splitlines()]
         assert "--brightness" not in calls[0]
-        assert calls[-1][calls[-1].index("--brightness") + 1] == "0.25"
 
         with receiving(feed.urls, "--duration", "2") as receiver:
             summary = receiver.line("summary")
@@ -249,10 +269,12 @@ def test_the_cameras_own_encoder(tmp_path: Path) -> None:
             summary = receiver.line("summary")
         assert (summary["width"], summary["height"], summary["latency_ms"]) == (640, 480, None)
         assert summary["frames"] > 30
-        status = feed.status(state="live", encoder="rpicam", codec="h264", gop=15)
+        feed.status(state="live", encoder="rpicam", codec="h264", gop=15)
+        status = feed.status(state="live")
         assert [stage.name for stage in status.stages] == ["relay"]
-        assert feed.set("bitrate", "500").ok
-        assert "500000" in json.loads(log.read_text().splitlines()[-1])
+        result = feed.set("bitrate", "500")
+        assert result.ok
+        call_with(log, "500000")
         assert "nothing is drawn" in feed.set("privacy", "slate").text
         feed.running.end()
         assert feed.running.left_behind() == []

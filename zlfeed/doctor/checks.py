@@ -14,12 +14,13 @@ from pathlib import Path
 import psutil
 
 from zlfeed import __version__, pi
+from zlfeed.cameras import find as find_cameras
 from zlfeed.config import Settings
 from zlfeed.doctor.finding import Finding, Level
-from zlfeed.errors import CameraError, PortError, StartError, UsageError, ZlfeedError
+from zlfeed.errors import PortError, StartError, UsageError, ZlfeedError
 from zlfeed.net import ANY, bind_tcp, is_loopback
 from zlfeed.opencv import load_cv2
-from zlfeed.publisher.camera import CameraSpec, v4l2
+from zlfeed.publisher.camera.holders import holders_words
 from zlfeed.publisher.ffmpeg import EncoderSettings, encode_argv, find_ffmpeg
 from zlfeed.publisher.mediamtx.locate import locate
 from zlfeed.publisher.nut import NutDemuxer, NutError
@@ -120,22 +121,21 @@ def mediamtx(settings: Settings) -> Iterator[Finding]:
 
 
 def cameras(_settings: Settings) -> Iterator[Finding]:
-    """Video devices that capture."""
+    """Video devices that capture, and CSI cameras."""
     if sys.platform != "linux":
         yield Finding("cameras", "ok", "not looked for on this system; publish --camera auto tries them")
         return
-    try:
-        found = v4l2.candidates(CameraSpec("doctor", "auto", ""))
-    except CameraError as error:
-        yield Finding("cameras", "warn", str(error))
-        return
-    for spec in found:
-        try:
-            card = v4l2.query(spec.target)
-        except CameraError as error:
-            yield Finding("cameras", "warn", str(error))
+    found, troubles = find_cameras()
+    for facts in found:
+        held = f", in use by {holders_words(facts.held_by)}" if facts.held_by else ""
+        if facts.problem:
+            yield Finding("cameras", "warn", facts.problem)
         else:
-            yield Finding("cameras", "ok", f"{spec.target}: {card}")
+            yield Finding("cameras", "ok", f"{facts.source}: {facts.name}{held}")
+    for trouble in troubles:
+        yield Finding("cameras", "warn", trouble)
+    if not found and not troubles:
+        yield Finding("cameras", "warn", "this machine has no camera", "plug one in, or publish --camera test")
 
 
 def ports(settings: Settings) -> Iterator[Finding]:

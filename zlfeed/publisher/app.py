@@ -252,7 +252,8 @@ class Publisher:
 
     def _adapting(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """What fits the bitrate to the viewers' links, unless that is not wanted."""
-        if self._settings.no_adaptive:
+        if self._settings.no_adaptive or self._settings.encoder == direct.ENCODER:
+            # A camera's own encoder would have to be started anew for each step, with a gap.
             return []
         adapting = Adapting(self._pipelines, self._watching, self._pushes.get, self._event, self._settings.min_bitrate)
         return [tasks.create_task(kept_running("adaptive bitrate", adapting.run, self._part_failed))]

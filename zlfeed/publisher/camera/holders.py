@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +32,12 @@ def holders(path: str, proc: Path = Path("/proc")) -> list[Holder]:
 
 def holders_text(path: str) -> str:
     """The holders for people: "PID 312 (ffmpeg) and PID 400 (cheese)", or "" when none is known."""
-    return " and ".join(f"PID {holder.pid} ({holder.name})" for holder in holders(path))
+    return holders_words(holders(path))
+
+
+def holders_words(found: Iterable[Holder]) -> str:
+    """The same of holders that were found before."""
+    return " and ".join(f"PID {holder.pid} ({holder.name})" for holder in found)
 
 
 def _has_open(folder: Path, real: str) -> bool:
