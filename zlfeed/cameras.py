@@ -181,5 +181,5 @@ def control_line(control: Control) -> str:
         return f"{control.name} {value} ({', '.join(control.choices)})"
     if control.minimum is None or control.maximum is None:
         return f"{control.name} {value}"
-    default = f", default {control.default_value:g}" if control.default_value is not None else ""
-    return f"{control.name} {value}{unit} ({control.minimum:g} to {control.maximum:g}{default})"
+    default = f", default {control.default_value:.10g}" if control.default_value is not None else ""
+    return f"{control.name} {value}{unit} ({control.minimum:.10g} to {control.maximum:.10g}{default})"

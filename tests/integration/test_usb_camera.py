@@ -174,3 +174,13 @@ def test_it_is_listed_and_reset(camera: FakeCamera, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "brightness 128" in done.stdout
     assert camera[State.BRIGHTNESS] == 128
+
+
+def test_unplugged_while_it_is_looked_at(camera: FakeCamera) -> None:
+    code = f"from zlfeed.cameras import look_at; print(look_at({PATH!r}) and look_at({PATH!r}).name)"
+    for plugged, said in ((1, "HD Pro Webcam C920"), (0, "None")):
+        camera[State.PLUGGED] = plugged
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=camera.environ(), check=False, capture_output=True, text=True, timeout=30
+        )
+        assert (done.returncode, done.stdout.strip()) == (0, said), done.stderr

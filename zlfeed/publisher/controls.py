@@ -107,7 +107,7 @@ def _number(control: Control, value: str) -> int:
     assert control.minimum is not None
     assert control.maximum is not None
     unit = f" {control.unit}" if control.unit else ""
-    span = f"{control.minimum:g} to {control.maximum:g}{unit}"
+    span = f"{control.minimum:.10g} to {control.maximum:.10g}{unit}"
     try:
         number = int(value)
     except ValueError:
