@@ -13,7 +13,7 @@ from tests.support import figures
 from tests.support.commands import Running, publishing, receiving
 from tests.support.stepping_clock import SteppingClock
 
-pytestmark = [pytest.mark.needs("faketime", "ffmpeg"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.alone, pytest.mark.needs("faketime", "ffmpeg"), pytest.mark.timeout(180)]
 SMALL = ("--server", "embedded", "--size", "320x240")
 NOISE_MS = 60.0
 """What the load of the machine may add to a latency."""

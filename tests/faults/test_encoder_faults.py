@@ -17,7 +17,7 @@ from tests.support.commands import Running, publishing
 from tests.support.standin_ffmpeg import tapped
 from tests.support.watching import Watcher, ffmpeg, gstreamer, opencv
 
-pytestmark = [pytest.mark.needs("ffmpeg"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.alone, pytest.mark.needs("ffmpeg"), pytest.mark.timeout(300)]
 SMALL = ("--server", "embedded", "--size", "320x240")
 LIMIT_MS = 5000.0
 """Whatever the machine: a viewer that sees nothing for longer has not been spared the fault."""

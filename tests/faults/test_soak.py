@@ -17,7 +17,7 @@ from tests.support.status_tap import StatusTap
 from tests.support.watching import Watcher, ffmpeg
 
 WARM_S, MEASURED_S = figures.soak_s()
-pytestmark = [pytest.mark.needs("ffmpeg"), pytest.mark.timeout(WARM_S + MEASURED_S + 300)]
+pytestmark = [pytest.mark.alone, pytest.mark.needs("ffmpeg"), pytest.mark.timeout(WARM_S + MEASURED_S + 300)]
 MB = 1 << 20
 LONG_S = 1800.0
 """From here on the growth itself says what an hour costs; before it, allocators that still settle say more."""

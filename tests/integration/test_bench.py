@@ -14,6 +14,8 @@ import pytest
 
 from tests.support.commands import Running
 
+pytestmark = pytest.mark.alone
+
 QUICK = ("--rounds", "1", "--duration", "1")
 
 

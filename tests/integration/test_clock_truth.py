@@ -17,6 +17,8 @@ import pytest
 from tests.support.commands import publishing, receiving
 from tests.support.slow_path import slow_path
 
+pytestmark = pytest.mark.alone
+
 SECONDS = 3
 NOISE_MS = 40.0
 DELAY_S = 0.100

@@ -9,6 +9,8 @@ import pytest
 from tests.support.commands import Running
 from tests.support.netns import PUBLISHER, two_hosts
 
+pytestmark = pytest.mark.alone
+
 PUBLISH = ("publish", "--json", "--no-auth", "--host", "0.0.0.0", "--server", "embedded", "--camera", "test")
 FIXED = (*PUBLISH, "--no-adaptive")
 URL = f"rtsp://{PUBLISHER}:8554/zerolatency"
