@@ -27,8 +27,15 @@ def children(publisher: Running, name: str) -> list[psutil.Process]:
 
 
 def encoders(publisher: Running) -> list[psutil.Process]:
-    """Its FFmpegs: the one at work (one camera has one), then the warm spare."""
+    """Its FFmpegs: one camera has one at work and a warm spare."""
     return children(publisher, "ffmpeg")
+
+
+def at_work(publisher: Running) -> psutil.Process:
+    """The FFmpeg that is being fed; the spare reads nothing."""
+    before = {encoder: encoder.io_counters().read_chars for encoder in encoders(publisher)}
+    time.sleep(0.15)
+    return max(before, key=lambda encoder: encoder.io_counters().read_chars - before[encoder])
 
 
 def camera_workers(publisher: Running) -> list[psutil.Process]:

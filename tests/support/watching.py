@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -85,10 +86,12 @@ class Watcher:
         self._process = subprocess.Popen(
             player.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
         )
-        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._words: deque[bytes] = deque(maxlen=64)
+        self._threads = [threading.Thread(target=target, daemon=True) for target in (self._read, self._hear)]
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
@@ -100,14 +103,21 @@ class Watcher:
                 child.kill()
             self._process.kill()
         self._process.wait(10)
-        self._thread.join(10)
+        for thread in self._threads:
+            thread.join(10)
         assert self._process.stdout
         assert self._process.stderr
-        words = self._process.stderr.read().decode(errors="replace")
+        words = b"".join(self._words).decode(errors="replace")
         self._process.stdout.close()
         self._process.stderr.close()
         if error is not None:
             error.add_note(f"{self.name} saw {len(self.sightings)} pictures, alive: {alive}, and said: {words[-1000:]}")
+
+    def _hear(self) -> None:
+        """Takes what it says: with a full pipe to say it into, a player would stand still."""
+        assert self._process.stderr
+        while words := self._process.stderr.read(1 << 12):
+            self._words.append(words)
 
     def _read(self) -> None:
         assert self._process.stdout
