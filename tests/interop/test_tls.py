@@ -23,7 +23,7 @@ from zlfeed import certificates, tls
 from zlfeed.tls import Pair
 
 pytestmark = pytest.mark.timeout(120)
-TOKEN, LOOK = "let-me-in_please.7~", "only-to-look.8~"
+TOKEN, LOOK = "let-me-in_please.7", "only-to-look.8"
 PLAYERS = [
     pytest.param("ffmpeg-tcp", marks=pytest.mark.needs("ffmpeg")),
     pytest.param("opencv"),
@@ -119,6 +119,36 @@ def test_who_does_not_speak_tls_gets_no_answer(port: int) -> None:
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     with socket.create_connection(("127.0.0.1", port), 10) as plain, old.wrap_socket(plain) as sock:
         assert sock.version() == "TLSv1.2"
+
+
+@pytest.mark.needs("mediamtx", "curl")
+def test_browsers_come_by_https_with_either_token(kept: Secrets) -> None:
+    arguments = ("publish", "--camera", "test", "--json", "--host", "127.0.0.1", "--rtsps-port", "0")
+    ports = ("--rtsp-port", "0", "--websocket-port", "0", "--hls-port", "0", "--webrtc-port", "0")
+    with Running(*arguments, *ports, *kept.arguments) as running:
+        urls = running.line("ready")["urls"]
+        answers = {
+            (kind, token): curl(f"{urls[kind]}{page}", token)
+            for kind, page in (("webrtc", ""), ("hls", "/index.m3u8"))
+            for token in (TOKEN, LOOK, "wrong-token-1", "")
+        }
+        shown_by_ps = " ".join(" ".join(process.cmdline()) for process in running.processes())
+        assert TOKEN not in shown_by_ps
+        assert LOOK not in shown_by_ps
+    assert {url.partition("://")[0] for url in (urls["webrtc"], urls["hls"])} == {"https"}
+    assert {key: code for key, code in answers.items() if code == "200"}.keys() == {
+        (kind, token) for kind in ("webrtc", "hls") for token in (TOKEN, LOOK)
+    }
+
+
+def curl(page: str, token: str) -> str:
+    """The status of a page, by a client that does not know the certificate's signer."""
+    login = ["--user", f"viewer:{token}"] if token else []
+    done = subprocess.run(
+        ["curl", "-s", "-k", "-L", "-o", os.devnull, "-w", "%{http_code}", "--noproxy", "*", *login, page],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    return done.stdout
 
 
 # ------------------------------------------------------------ another machine

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from zlfeed.errors import UsageError
+from zlfeed.publisher.front import fitting
 from zlfeed.publisher.mediamtx.config import MediaMtxSettings, Ports, configuration, environment, text
+from zlfeed.publisher.mediamtx.locate import Program
 from zlfeed.tls import Pair
 
 PORTS = Ports(rtsp=8555, webrtc=8889, hls=8888, api=9997)
@@ -69,6 +73,16 @@ def test_with_tls_browsers_come_by_https_and_rtsp_without_it_stays_on_this_machi
     classic = made(ports=replace(PORTS, rtsps=8322), tls=Pair(Path("c"), Path("k")), rtsp_host="127.0.0.1")
     assert (classic["rtspEncryption"], classic["rtspsAddress"]) == ("optional", ":8322")
     assert not {"rtspServerCert", "hlsServerKey"} & set(made())
+
+
+def test_a_token_that_mediamtx_would_not_start_with_leaves_it_out_or_is_refused() -> None:
+    program = Program(Path("mediamtx"), "v1.20.1")
+    assert fitting("beside", program, ["good-token_1.2", secrets.token_urlsafe(18)]) == ("beside", program)
+    assert fitting("beside", program, ["good-token", "bad~token"]) == ("embedded", None)
+    assert fitting("embedded", None, ["bad~token"]) == ("embedded", None)
+    with pytest.raises(UsageError, match="--server embedded") as caught:
+        fitting("classic", program, ["bad~token"])
+    assert "bad~token" not in str(caught.value)
 
 
 def test_the_api_is_for_this_machine() -> None:

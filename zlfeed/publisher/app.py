@@ -42,7 +42,7 @@ from zlfeed.publisher.capture import CaptureSettings
 from zlfeed.publisher.certificate import Certificate
 from zlfeed.publisher.choice import EncoderChoice
 from zlfeed.publisher.ffmpeg import find_ffmpegs
-from zlfeed.publisher.front import DoorSettings, FrontDoor, choose
+from zlfeed.publisher.front import DoorSettings, FrontDoor, choose, fitting
 from zlfeed.publisher.host_metrics import HostSample, HostSampler, throttle_events
 from zlfeed.publisher.kept import Keeper
 from zlfeed.publisher.outlet import Look
@@ -192,7 +192,7 @@ class Publisher:
 
     def _front_door(self) -> FrontDoor:
         s = self._settings
-        topology, program = choose(s.server, s.mediamtx_path)
+        topology, program = fitting(*choose(s.server, s.mediamtx_path), self._access.words)
         door = DoorSettings(
             topology=topology,
             hosts=self._hosts,

@@ -19,7 +19,7 @@ from zlfeed.model import Viewer
 from zlfeed.net import ANY, LOOPBACK, bind_tcp, host_port, is_loopback
 from zlfeed.publisher import target, urls
 from zlfeed.publisher.controls import Refused
-from zlfeed.publisher.mediamtx.config import MediaMtxSettings, Ports
+from zlfeed.publisher.mediamtx.config import MediaMtxSettings, Ports, takes
 from zlfeed.publisher.mediamtx.locate import Program, locate
 from zlfeed.publisher.mediamtx.server import EventSink, MediaMtx
 from zlfeed.rtsp.server import Relay
@@ -82,6 +82,17 @@ def choose(server: str, mediamtx_path: Path | None) -> tuple[Topology, Program |
             return "embedded", None
         case _:
             raise UsageError(f"--server is auto, embedded, mediamtx or rtsp://HOST[:PORT]/PATH, not {server!r}")
+
+
+def fitting(topology: Topology, program: Program | None, tokens: Sequence[str]) -> tuple[Topology, Program | None]:
+    """The same, or the relay alone where MediaMTX would not start with these tokens. Raises UsageError in its place."""
+    if program is None or all(takes(token) for token in tokens):
+        return topology, program
+    words = "MediaMTX takes no token with signs other than letters, digits and !$()*+.;<=>[]^_-,&"
+    if topology == "classic":
+        raise UsageError(f"{words}: choose another token, or --server embedded")
+    log.warning("mediamtx_left_out", reason=words, meaning="no WebRTC and no HLS; the relay serves all the same")
+    return "embedded", None
 
 
 class FrontDoor:

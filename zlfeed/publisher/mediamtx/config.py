@@ -6,6 +6,7 @@ Everything that is not needed is off or bound to this machine. It is JSON, which
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,14 @@ from zlfeed.tls import Pair
 
 API_USER = "zlfeed"
 VIEWER = "viewer"
+
+
+_PASSWORD = re.compile(r"[A-Za-z0-9!$()*+.;<=>\[\]^_\-,@#&]+")
+
+
+def takes(token: str) -> bool:
+    """Whether MediaMTX takes it for a password: with any other sign in it, it does not start."""
+    return _PASSWORD.fullmatch(token) is not None
 
 
 @dataclass(frozen=True, slots=True)
