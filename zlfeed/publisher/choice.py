@@ -117,7 +117,7 @@ class EncoderChoice:
     async def _best(self, wanted: EncoderSettings, on_event: EventSink) -> Trial:
         """The best of all that this machine has a device for; the first that is swift ends the search.
 
-        Another FFmpeg than the usual one is tried only where that one's encoders all fail or hold frames back.
+        Another FFmpeg than the usual one is tried where those of that one fail, hold frames back or are slow.
         """
         trials: list[Trial] = []
         for program in self._programs:
@@ -125,7 +125,7 @@ class EncoderChoice:
                 trials.append(await self._tried(program, replace(wanted, encoder=kind.name)))
                 if trials[-1].swift(wanted.fps):
                     break
-            if any(trial.works and not trial.held for trial in trials):
+            if any(not trial.held and trial.keeps_pace(wanted.fps) for trial in trials):
                 break
         best = order(trials, wanted.fps)
         if not best:
@@ -188,7 +188,13 @@ def _say_other_program(trials: Sequence[Trial], best: Trial, on_event: EventSink
     usual = next(trial for trial in trials if trial.encoder == best.encoder)
     if usual.program == best.program:
         return
-    why = f"holds {usual.held} frames back" if usual.works else f"does not work ({usual.why})"
+    why = (
+        f"holds {usual.held} frames back"
+        if usual.held
+        else f"takes {usual.p50_ms:.0f} ms a frame"
+        if usual.p50_ms
+        else f"does not work ({usual.why})"
+    )
     text = f"{best.encoder} of {best.program} is used: that of {usual.program} {why}"
     on_event("info", "encoder_chosen", text)
 

@@ -24,6 +24,8 @@ FRAMES = 24
 _NEXT_S = 0.15
 """A frame that is not back by then is followed by the next: it may be held back until then."""
 _MOST_HELD = 10
+_ENOUGH, _LONG_S = 12, 1.5
+"""So many frames are enough of an encoder that takes long."""
 _PATIENCE_S = 4.0
 """With so many inside and none coming out: on a small or busy machine FFmpeg takes seconds to load."""
 _WARM_UP = 3
@@ -86,8 +88,9 @@ async def attempt(program: Path, settings: EncoderSettings) -> Trial:
         return failed(str(error))
     try:
         written = typical = 0
+        began = time.monotonic()
         for raw in _pictures(settings.width, settings.height):
-            if written == FRAMES:
+            if written == FRAMES or (written >= _ENOUGH and time.monotonic() > began + _LONG_S):
                 break
             if written - len(taken) >= _MOST_HELD:
                 inside = written - len(taken)
