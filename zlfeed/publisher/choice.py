@@ -229,7 +229,7 @@ class TrialStore:
         """Keeps it; the oldest give way when there are too many."""
         everything = self._all()
         everything.pop(mark, None)
-        everything[mark] = {"at": round(time.time()), "trial": asdict(trial)}
+        everything[mark] = {"at": int(time.time()), "trial": asdict(trial)}
         newest = dict(list(everything.items())[-_MAX_KEPT:])
         draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
