@@ -10,7 +10,8 @@ from zlfeed.rtsp.rtp import AccessUnit
 
 LOOK_AGAIN_S = 0.001
 SWALLOWED_BYTES = 3000
-"""So little left unacknowledged counts as swallowed: the last two segments' ACK may be delayed."""
+"""So little left unacknowledged counts as swallowed: the last two segments' ACK may be delayed. (On loopback a segment
+holds 64 KB: what is swallowed there has to be told by its own size of a segment.)"""
 
 
 @dataclass(slots=True)

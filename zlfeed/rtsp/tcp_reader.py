@@ -19,8 +19,8 @@ from zlfeed.rtsp.session import Session
 from zlfeed.rtsp.transport import TcpTransport
 
 _SIOCOUTQ = 0x5411
-_TCP_INFO_MIN_RTT = 148
-"""Offset of tcpi_min_rtt (µs) in Linux's struct tcp_info."""
+_TCP_INFO_SND_MSS, _TCP_INFO_MIN_RTT = 16, 148
+"""Offsets of tcpi_snd_mss (bytes) and tcpi_min_rtt (µs) in Linux's struct tcp_info."""
 _KERNEL_TELLS = sys.platform == "linux"
 """Whether the kernel says what it holds that the peer has not acknowledged."""
 _SEND_BUFFER = 16 << 10
@@ -50,6 +50,7 @@ class TcpReader(SessionReader):
         self._loop = asyncio.get_running_loop()
         self._join: Step | None = None
         self._joins_since = 0.0
+        self._swallowed = SWALLOWED_BYTES
         self._look_again: asyncio.TimerHandle | None = None
 
     def deliver(self, unit: AccessUnit, now: float) -> None:
@@ -75,6 +76,7 @@ class TcpReader(SessionReader):
 
     def _send_burst(self, units: Sequence[AccessUnit], now: float) -> None:
         self.delivery.round_trip_s = self._minimum_round_trip()
+        self._swallowed = max(SWALLOWED_BYTES, 2 * self._tcp_info(_TCP_INFO_SND_MSS))
         self._write(units[:1], now, limit_s=BURST_LIMIT_S)
         if len(units) > 1:
             self._joins_since = now
@@ -88,7 +90,7 @@ class TcpReader(SessionReader):
         now = time.monotonic()
         left = self._left()
         step.look(left, now)
-        swallowed = left <= SWALLOWED_BYTES
+        swallowed = left <= self._swallowed
         if not swallowed and now - self._joins_since < BURST_LIMIT_S:
             self._look_again = self._loop.call_later(LOOK_AGAIN_S, self._go_on_joining)
             return
@@ -154,13 +156,15 @@ class TcpReader(SessionReader):
 
     def _minimum_round_trip(self) -> float:
         """The link's minimum round trip in seconds as the kernel has seen it; 0 where it does not say."""
+        micros = self._tcp_info(_TCP_INFO_MIN_RTT)
+        return micros / 1e6 if micros < 10_000_000 else 0.0
+
+    def _tcp_info(self, offset: int) -> int:
+        """A number of the kernel's struct tcp_info; 0 where there is none."""
         if not _KERNEL_TELLS:
-            return 0.0
+            return 0
         try:
             info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192)
         except OSError:
-            return 0.0
-        if len(info) < _TCP_INFO_MIN_RTT + 4:
-            return 0.0
-        micros = int(struct.unpack_from("I", info, _TCP_INFO_MIN_RTT)[0])
-        return micros / 1e6 if micros < 10_000_000 else 0.0
+            return 0
+        return int(struct.unpack_from("I", info, offset)[0]) if len(info) >= offset + 4 else 0
