@@ -1,4 +1,4 @@
-"""Writes the option tables of the README from the command line itself. With --check: exit 1 when they differ."""
+"""Writes the README's option tables and the manual page from the command line; --check: exit 1 when they differ."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Any
 
 import typer
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from scripts import gen_man
 from zlfeed.cli import app
 
 README = Path(__file__).parents[1] / "README.md"
@@ -54,12 +57,15 @@ def renewed(readme: str) -> str:
 
 
 def main() -> None:
-    """Writes README.md, or checks it."""
+    """Writes README.md and man/zlfeed.1, or checks them."""
     old = README.read_text("utf-8")
     new = renewed(old)
+    man = gen_man.page()
     if "--check" in sys.argv:
-        sys.exit(None if new == old else "README.md's option tables differ from --help: run scripts/gen_options.py")
+        same = new == old and gen_man.PAGE.read_text("utf-8") == man
+        sys.exit(None if same else "README.md or man/zlfeed.1 differ from --help: run scripts/gen_options.py")
     README.write_text(new, "utf-8")
+    gen_man.PAGE.write_text(man, "utf-8")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from zlfeed import __version__
 from zlfeed.commands import (
     bench,
     cameras,
@@ -38,14 +37,18 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"zlfeed {__version__}")
+        from zlfeed.versions import lines
+
+        for line in lines():
+            typer.echo(line)
         raise typer.Exit
 
 
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the versions of what matters."),
     ] = False,
 ) -> None:
     """zlfeed"""

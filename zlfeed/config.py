@@ -57,6 +57,16 @@ def parse_bitrate(text: object) -> int:
     return value
 
 
+def _file_size(text: object) -> int:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKmMgG]?)B?\s*", str(text))
+    if not match:
+        raise ValueError(f"a file's size looks like 500k or 10M, not {str(text)!r}")
+    value = round(float(match[1]) * {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}[match[2].lower()])
+    if not 10_000 <= value <= 10_000_000_000:
+        raise ValueError(f"the file's size {str(text)!r} is outside 10k to 10G")
+    return value
+
+
 def _gop(text: object) -> int | None:
     if text is None or str(text) == "auto":
         return None
@@ -128,6 +138,7 @@ def _listed(value: object) -> object:
 Size = Annotated[tuple[int, int], NoDecode, BeforeValidator(parse_size)]
 Listed = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
 """Separated by commas in a variable."""
+FileSize = Annotated[int, BeforeValidator(_file_size)]
 Bitrate = Annotated[int, BeforeValidator(parse_bitrate)]
 Gop = Annotated[int | None, BeforeValidator(_gop)]
 HostName = Annotated[str, AfterValidator(_host)]
@@ -186,6 +197,11 @@ class Settings(BaseSettings):
     """WebRTC and HLS on every address although the token then goes over plain HTTP."""
     allow: Annotated[Listed, AfterValidator(_allowed)] = Field(default=[])
     """Addresses and networks that may come at all; none: everyone. This machine always may."""
+    metrics_port: Port | None = None
+    """Of /metrics and /healthz; none: they are off."""
+    metrics_host: HostName = "127.0.0.1"
+    no_announce: bool = False
+    """The feed is not announced to the local net by DNS-SD; it never is while it listens on this machine only."""
     token: Secret = None
     token_file: Path | None = None
     readonly_token: Secret = None
@@ -239,6 +255,12 @@ class Settings(BaseSettings):
     duration: Annotated[float, Field(gt=0)] | None = None
     log_format: Literal["auto", "text", "json"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_file: Path | None = None
+    """JSON lines, besides stderr."""
+    log_file_size: FileSize = 10_000_000
+    """At so many bytes it becomes FILE.1, and so on."""
+    log_file_count: Annotated[int, Field(ge=1, le=100)] = 5
+    """So many older ones are kept."""
 
     _flags: dict[str, Any] = PrivateAttr(default_factory=dict)
 

@@ -1,13 +1,19 @@
-"""Logs go to stderr: text on a terminal, JSON lines otherwise. Event names are stable snake_case words."""
+"""Logs go to stderr: text on a terminal, JSON lines otherwise, with priorities for journald; and into a file if asked.
+
+Event names are stable snake_case words (docs/events.md).
+"""
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import re
 import sys
 import time
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO, cast
 from urllib.parse import quote
@@ -15,6 +21,8 @@ from urllib.parse import quote
 import structlog
 
 from zlfeed import terminal
+from zlfeed.log_file import LogFile
+from zlfeed.log_flood import Flood
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
@@ -102,7 +110,10 @@ class _Words:
         self._colours = colours
 
     def __call__(self, _logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
-        stamp, level, name = event.pop("timestamp"), event.pop("level"), str(event.pop("event"))
+        event = dict(event)
+        event.pop("timestamp")
+        stamp = time.strftime("%H:%M:%S")
+        level, name = event.pop("level"), str(event.pop("event"))
         trace = event.pop("exception", None)
         event.pop("part", None)
         words = event.pop("text", None)
@@ -129,23 +140,88 @@ def _visible(text: str) -> str:
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
-def setup(log_format: str = "auto", level: str = "info") -> None:
-    """Sets logging up for the process; `log_format` is auto, text or json."""
+_PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+"""sd-daemon(3): what journald takes from the beginning of a line."""
+
+
+def _is_journal() -> bool:
+    """Whether stderr is connected to journald (systemd.exec(5), JOURNAL_STREAM)."""
+    try:
+        found = os.fstat(sys.stderr.fileno())
+    except (AttributeError, OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+
+
+class _Output:
+    """The last step: a line for stderr, and one for the file where there is one."""
+
+    def __init__(self, renderer: Any, *, journal: bool, file: LogFile | None) -> None:
+        self._renderer = renderer
+        self._journal = journal
+        self._file = file
+        self._json = structlog.processors.JSONRenderer()
+
+    def __call__(self, logger: Any, method: str, event: structlog.typing.EventDict) -> str:
+        if self._file is not None:
+            self._file.write(str(self._json(logger, method, dict(event))))
+        level = str(event.get("level", "info"))
+        text = str(self._renderer(logger, method, event))
+        if not self._journal:
+            return text
+        mark = f"<{_PRIORITIES.get(level, 6)}>"
+        return "\n".join(mark + line for line in text.split("\n"))
+
+
+class Setup:
+    """What the last setup() made, for the next one to end."""
+
+    file: LogFile | None = None
+    flood: Flood | None = None
+
+
+def _end() -> None:
+    if Setup.flood is not None:
+        Setup.flood.flush()
+    if Setup.file is not None:
+        Setup.file.close()
+    Setup.file = Setup.flood = None
+
+
+atexit.register(_end)
+
+
+def setup(
+    log_format: str = "auto", level: str = "info", *, file: Path | None = None, size: int = 10_000_000, count: int = 5
+) -> None:
+    """Sets logging up for the process; `log_format` is auto, text or json.
+
+    `file` gets JSON lines besides, and is rotated at `size` bytes; `count` older ones are kept.
+    """
+    _end()
+    journal = _is_journal()
     text = log_format == "text" or (log_format == "auto" and sys.stderr is not None and sys.stderr.isatty())
-    renderer: Any
+    renderer: Any = structlog.processors.JSONRenderer()
     if text:
-        renderer = _Words(colours=terminal.has_colours(sys.stderr))
-        stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
-    else:
-        renderer = structlog.processors.JSONRenderer()
-        stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+        renderer = _Words(colours=terminal.has_colours(sys.stderr) and not journal)
+    if file is not None:
+        Setup.file = LogFile(file, size, count, lambda words: get(__name__).error("log_file_failed", text=words))
+    output = _Output(renderer, journal=journal, file=Setup.file)
+    rest = (structlog.processors.format_exc_info, _scrub_values)
+
+    def emit(event: structlog.typing.EventDict) -> None:
+        for step in rest:
+            event = step(None, "", event)
+        _stderr.write(output(None, "", event) + "\n")
+
+    Setup.flood = Flood(emit)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            stamp,
-            structlog.processors.format_exc_info,
-            _scrub_values,
-            renderer,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            Setup.flood,
+            *rest,
+            output,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         # It writes a line with its end in one piece, which others on the same terminal cannot come between.

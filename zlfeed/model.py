@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 PROTOCOL_VERSION = 1
+LATENCY_BOUNDS_MS = (2, 5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000, 2000)
+"""Of ViewerReport.latency_buckets, which has one more: what is beyond."""
 
 Role = Literal["control", "view"]
 """What a status client may do: everything, or look only."""
@@ -46,6 +48,8 @@ class ViewerReport:
 
     `network_decode_ms` and `display_ms` are the medians of the last second: a frame's way behind the publisher's own
     stages, and from in hand to painted (None without a window).
+    `latency_buckets` are the last second's pictures by LATENCY_BOUNDS_MS, and `latency_sum_ms` their latencies' sum;
+    only the publisher gets those two.
     """
 
     camera: str = ""
@@ -58,6 +62,8 @@ class ViewerReport:
     longest_freeze_ms: float | None = None
     network_decode_ms: float | None = None
     display_ms: float | None = None
+    latency_buckets: Sequence[int] = ()
+    latency_sum_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

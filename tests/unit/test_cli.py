@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +42,12 @@ def test_help_tells_the_commands_and_the_exit_codes() -> None:
 
 def test_the_version() -> None:
     result = zlfeed("--version")
-    assert (result.exit_code, result.stdout) == (0, f"zlfeed {__version__}\n")
+    assert result.exit_code == 0
+    first, *others = result.stdout.splitlines()
+    assert first == f"zlfeed {__version__}"
+    names = [line.split(" ")[0] for line in others]
+    assert names[:4] == ["Python", "OpenCV", "FFmpeg", "MediaMTX"]
+    assert all(len(line.split(" ")) > 1 for line in others)
 
 
 def test_without_a_command_help_is_shown_and_it_is_a_usage_error() -> None:
@@ -134,7 +140,11 @@ def modules_after(statement: str) -> set[str]:
     [
         (
             "import sys; sys.argv = ['zlfeed', '--help']; import zlfeed.cli; zlfeed.cli.main()",
-            ["cv2", "numpy", "textual"],
+            ["cv2", "numpy", "textual", "zeroconf", "prometheus_client", "pydantic"],
+        ),
+        (
+            "import sys; sys.argv = ['zlfeed', '--version']; import zlfeed.cli; zlfeed.cli.main()",
+            ["cv2", "numpy", "textual", "zeroconf", "prometheus_client", "pydantic"],
         ),
         ("import zlfeed.publisher.app", ["textual"]),
         ("import zlfeed.monitor.app, zlfeed.monitor.run", ["cv2", "numpy"]),
@@ -145,3 +155,30 @@ def modules_after(statement: str) -> set[str]:
 )
 def test_a_command_loads_only_what_it_needs(statement: str, unwanted: list[str]) -> None:
     assert not modules_after(statement) & set(unwanted)
+
+
+@pytest.mark.needs("bash")
+def test_bash_completes_commands_and_options() -> None:
+    """With the very script that --show-completion gives."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    script = subprocess.run(
+        ["zlfeed", "--show-completion", "bash"], capture_output=True, text=True, timeout=60, check=True, env=environment
+    ).stdout
+
+    def completed(*words: str) -> list[str]:
+        line = " ".join(f'"{word}"' for word in words)
+        asked = f"COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _zlfeed_completion zlfeed"
+        asked += '; printf "%s\\n" "${COMPREPLY[@]}"'
+        done = subprocess.run(
+            ["bash", "-c", f"{script}\n{asked}"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            env=environment,
+        )
+        return done.stdout.split()
+
+    assert completed("zlfeed", "pub") == ["publish"]
+    assert "--bitrate" in completed("zlfeed", "publish", "--bit")
+    assert {"install", "uninstall", "status"} <= set(completed("zlfeed", "service", ""))

@@ -30,7 +30,7 @@ def values(kind: Any, field: Any = None) -> st.SearchStrategy[Any]:
     if origin in (types.UnionType,):
         return st.none() | values(next(arg for arg in args if arg is not types.NoneType), field)
     if origin is Sequence:
-        return st.lists(values(args[0]), max_size=3).map(tuple)
+        return st.lists(values(args[0], field), max_size=3).map(tuple)
     if origin is Mapping:
         wide = st.integers(0, 2**64 - 1) if args[1] is int else values(args[1])
         return st.dictionaries(values(args[0]), wide, max_size=3)

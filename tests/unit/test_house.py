@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import gen_man
 from scripts.gen_options import README, renewed
 from zlfeed.errors import ExitCode
 
@@ -19,6 +21,21 @@ ROOT = README.parent
 def test_the_option_tables_of_the_readme_are_those_of_help() -> None:
     readme = README.read_text("utf-8")
     assert renewed(readme) == readme, "run `make readme`"
+
+
+def test_the_manual_page_is_that_of_help() -> None:
+    assert gen_man.PAGE.read_text("utf-8") == gen_man.page(), "run `make readme`"
+
+
+@pytest.mark.needs("man")
+def test_man_shows_the_page_without_a_complaint() -> None:
+    done = subprocess.run(
+        ["man", "--warnings", "-l", gen_man.PAGE], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "MANWIDTH": "100", "LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "zlfeed publish" in done.stdout
+    assert "--bitrate RATE" in done.stdout
 
 
 def test_every_option_that_the_readme_names_exists() -> None:

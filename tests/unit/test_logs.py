@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -116,3 +119,32 @@ def test_a_log_that_nobody_reads_any_more_ends_nothing(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(sys, "stderr", Gone())
     logs.get("zlfeed.part").error("unheard")
+
+
+@pytest.mark.parametrize(("log_format", "line"), [("text", "<3>12:00:00  error: part failed"), ("json", '<3>{"part"')])
+def test_journald_gets_priorities(log_format: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "strftime", lambda _format: "12:00:00")
+    with open(tmp_path / "journal", "w+") as journal:
+        monkeypatch.setattr(sys, "stderr", journal)
+        found = os.fstat(journal.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{found.st_ino}")
+        logs.setup(log_format)
+        try:
+            raise ValueError("why")
+        except ValueError:
+            logs.get("zlfeed.part").exception("part_failed")
+        logs.get("zlfeed.part").warning("odd")
+        lines = (tmp_path / "journal").read_text().splitlines()
+    logs.setup("json", "debug")
+    assert lines[0].startswith(line)
+    assert all(words.startswith("<3>") for words in lines[:-1]), "a traceback's lines too"
+    assert lines[-1].startswith("<4>")
+
+
+def test_the_stream_of_another_process_is_not_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "1:1")
+    logs.setup("json")
+    logs.get("zlfeed.part").warning("odd")
+    assert capsys.readouterr().err.startswith("{")

@@ -57,6 +57,15 @@ LogFormat = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+LogFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--log-file",
+        metavar="FILE",
+        help="Logs into a file too: JSON lines, rotated at 10 MB, five older ones are kept.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", metavar="FILE", help="A file that holds the token.", rich_help_panel=ACCESS),
@@ -131,7 +140,10 @@ def load_settings(config_file: Path | None = None, **flags: Any) -> Any:
 
     use_config(config_file)
     settings = config.load(**flags)
-    logs.setup(settings.log_format, settings.log_level)
+    logs.setup(
+        settings.log_format, settings.log_level,
+        file=settings.log_file, size=settings.log_file_size, count=settings.log_file_count,
+    )  # fmt: skip
     for sentence in config.unknown_variables():
         logs.get(__name__).warning("unknown_variable", text=sentence)
     if "@" in (flags.get("server") or ""):

@@ -26,7 +26,10 @@ from zlfeed.commands.common import (
 def monitor(
     targets: Annotated[
         list[str] | None,
-        typer.Argument(metavar="HOST[:PORT]|ws://…|wss://…", help="Publishers; default PI_VPN_IP, else localhost."),
+        typer.Argument(
+            metavar="HOST[:PORT]|ws://…|wss://…",
+            help="Publishers; default PI_VPN_IP, else those found, else localhost.",
+        ),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Print the state once and end.", rich_help_panel=OUTPUT)] = False,
     readonly: Annotated[

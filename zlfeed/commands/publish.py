@@ -17,6 +17,7 @@ from zlfeed.commands.common import (
     ConfigFile,
     Duration,
     Json,
+    LogFile,
     LogFormat,
     ReadonlyToken,
     ReadonlyTokenFile,
@@ -239,9 +240,24 @@ def publish(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT", help="/metrics for Prometheus, and /healthz; default: off.", rich_help_panel=OUTPUT
+        ),
+    ] = None,
+    metrics_host: Annotated[
+        str | None,
+        typer.Option(metavar="ADDR", help="Where they listen; default: this machine only.", rich_help_panel=OUTPUT),
+    ] = None,
+    no_announce: Annotated[
+        bool | None,
+        typer.Option("--no-announce", help="Do not tell the local net of the feed (DNS-SD).", rich_help_panel=NETWORK),
+    ] = None,
     duration: Duration = None,
     json: Json = False,
     config_file: ConfigFile = None,
+    log_file: LogFile = None,
     log_format: LogFormat = None,
 ) -> None:
     """Publish cameras: camera → FFmpeg → RTSP relay, with a status server beside."""
@@ -263,7 +279,8 @@ def publish(
             no_closed_frames=no_closed_frames, reset_controls=reset_controls,
             alert_command=alert_command, alert_webhook=alert_webhook,
             alert_latency=alert_latency, alert_fps=alert_fps, alert_temperature=alert_temperature,
-            duration=duration, log_format=log_format,
+            metrics_port=metrics_port, metrics_host=metrics_host, no_announce=no_announce,
+            duration=duration, log_file=log_file, log_format=log_format,
         )  # fmt: skip
         if sys.platform == "win32":
             raise UsageError("publish runs on Linux and macOS; on Windows use receive and monitor")

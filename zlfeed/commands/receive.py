@@ -14,6 +14,7 @@ from zlfeed.commands.common import (
     Duration,
     Fingerprint,
     Json,
+    LogFile,
     LogFormat,
     Token,
     TokenFile,
@@ -27,7 +28,8 @@ def receive(
     target: Annotated[
         str | None,
         typer.Argument(
-            metavar="URL|HOST", help="rtsp://… or the publisher's address; default PI_VPN_IP, else localhost."
+            metavar="URL|HOST",
+            help="rtsp://… or the publisher's address; default PI_VPN_IP, else as found, else localhost.",
         ),
     ] = None,
     display: Annotated[bool, typer.Option("--display", help="Open a window.", rich_help_panel=MEDIA)] = False,
@@ -81,6 +83,7 @@ def receive(
     duration: Duration = None,
     json: Json = False,
     config_file: ConfigFile = None,
+    log_file: LogFile = None,
     log_format: LogFormat = None,
 ) -> None:
     """Watch a stream: in a window, in figures, or into a file, with its true latency."""
@@ -94,7 +97,7 @@ def receive(
             rtsps_port=rtsps_port,
             websocket_port=websocket_port, stream_name=stream_name, token_file=token_file, token=token,
             fingerprint=fingerprint or None,
-            duration=duration, log_format=log_format,
+            duration=duration, log_file=log_file, log_format=log_format,
         )  # fmt: skip
         mode = _mode(display, headless, display_mode, save)
         return receive_run(settings, target=target, mode=mode, save=save, test_connection=test_connection, as_json=json)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from zlfeed import tokens
+from zlfeed import tokens, whereabouts
 from zlfeed.ask import token_for
 from zlfeed.config import Settings
 from zlfeed.errors import ExitCode, UsageError
@@ -27,7 +27,7 @@ def run(settings: Settings, *, targets: list[str], once: bool, as_json: bool, re
     Raises UsageError for a target that is none, or without a terminal; StartError when no publisher can be reached with
     `once`, or when all of them refuse us.
     """
-    said = targets or [settings.publisher or "localhost"]
+    said = targets or whereabouts.statuses(settings)
     urls = list(
         dict.fromkeys(status_url(target, settings.websocket_port, secure=bool(settings.fingerprint)) for target in said)
     )

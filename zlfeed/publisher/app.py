@@ -7,10 +7,11 @@ import contextlib
 import platform
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from zlfeed import __version__, logs, pi, timecode
 from zlfeed.config import Settings
@@ -30,7 +31,7 @@ from zlfeed.model import (
     ViewerReport,
     Welcome,
 )
-from zlfeed.net import Allowed, plain_host
+from zlfeed.net import LOOPBACK, Allowed, plain_host
 from zlfeed.publisher import direct, target, urls
 from zlfeed.publisher.access import Access
 from zlfeed.publisher.adapting import Adapting
@@ -45,6 +46,7 @@ from zlfeed.publisher.ffmpeg import find_ffmpegs
 from zlfeed.publisher.front import DoorSettings, FrontDoor, choose, fitting
 from zlfeed.publisher.host_metrics import HostSample, HostSampler, throttle_events
 from zlfeed.publisher.kept import Keeper
+from zlfeed.publisher.observed import Observed
 from zlfeed.publisher.outlet import Look
 from zlfeed.publisher.panel import Panel, thumbnail
 from zlfeed.publisher.pipeline import Pipeline, PipelineSettings
@@ -123,6 +125,7 @@ class Publisher:
             webhook=settings.alert_webhook,
         )
         self._reports = ViewerReports()
+        self._observed = Observed(settings, self._own_statuses, self._event)
         self._sampler = HostSampler()
         self._machine = pi.model()
         self._host: HostSample | None = None
@@ -159,9 +162,9 @@ class Publisher:
                     tasks.create_task(kept_running("relay upkeep", self._relay.run, self._part_failed, self._upkeep)),
                     tasks.create_task(kept_running("alerts", self._alerting.run, self._part_failed)),
                     tasks.create_task(kept_running("reload", self._reloading.run, self._part_failed)),
-                    *self._service_tasks(tasks),
                     *self._adapting(tasks),
                     tasks.create_task(self._until_played(shutdown)),
+                    *self._optional(tasks, ffmpegs[0]),
                     *(tasks.create_task(pipeline.run()) for pipeline in self._pipelines),
                     *(tasks.create_task(self._push(p)) for p in self._pipelines if p.name in self._pushes),
                     tasks.create_task(self._announce()),
@@ -185,10 +188,31 @@ class Publisher:
         if self._reloading is not None:
             self._reloading.request()
 
-    def _service_tasks(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[NoReturn]]:
-        if not self._notifier.active:
-            return []
-        return [tasks.create_task(kept_running("service link", self._service.run, self._part_failed))]
+    def _optional(self, tasks: asyncio.TaskGroup, ffmpeg: Path) -> list[asyncio.Task[NoReturn]]:
+        """The parts that are there for some only."""
+        parts: dict[str, Callable[[], Awaitable[None]]] = {}
+        if self._notifier.active:
+            parts["service link"] = self._service.run
+        if not self._settings.no_announce and self._hosts != LOOPBACK:
+            parts["announcement"] = self._announced
+        if self._observed.wanted:
+            parts["metrics server"] = lambda: self._observed.run(ffmpeg)
+        return [tasks.create_task(kept_running(name, run, self._part_failed)) for name, run in parts.items()]
+
+    async def _announced(self) -> None:
+        """Tells the local net once there is something to see; until cancelled."""
+        from zlfeed import discovery
+
+        while not any(pipeline.first_frame.is_set() for pipeline in self._pipelines):
+            await asyncio.sleep(0.5)
+
+        def offer(addresses: tuple[str, ...]) -> discovery.Offer:
+            port = urlsplit(self._front.urls("localhost", self._pipelines[0].name)["rtsp"]).port or 0
+            streams = [pipeline.name for pipeline in self._pipelines]
+            asks = self._access.main is not None
+            return discovery.offer_here(addresses, port, self._status.port, streams, asks_token=asks)
+
+        await discovery.Announcement(self._hosts, offer).run()
 
     def _front_door(self) -> FrontDoor:
         s = self._settings
@@ -333,6 +357,7 @@ class Publisher:
         self._status.event(event)
         self._report.event(event)
         self._alerting.take(event)
+        self._observed.event(event)
 
     def _part_failed(self, part: str, error: BaseException) -> None:
         self._event("error", "part_restarted", f"the {part} failed ({error}) and is started again; no frame is lost")
@@ -449,8 +474,8 @@ class Publisher:
 
     def viewer_report(self, report: ViewerReport, remote_host: str) -> None:
         """Keeps what a viewer measured."""
-        camera = report.camera or self._pipelines[0].name
-        self._reports.add(replace(report, camera=camera), remote_host, time.monotonic())
+        report = self._observed.report(replace(report, camera=report.camera or self._pipelines[0].name))
+        self._reports.add(report, remote_host, time.monotonic())
 
     def role(self, hello: Hello, remote_host: str) -> Role | None:
         """What a status client may do."""

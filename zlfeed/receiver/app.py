@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from zlfeed import __version__, logs, tokens
+from zlfeed import __version__, logs, tokens, whereabouts
 from zlfeed.ask import token_for
 from zlfeed.clock import monotonic_us
 from zlfeed.config import Settings
@@ -58,11 +58,18 @@ def run(
 ) -> int:
     """Receives until a signal, `q` or --duration; the exit code. For the main thread.
 
-    Looks at `target`, else where PI_VPN_IP points, else on this machine. Mode `save` is headless and wants `save`.
+    Looks at `target`, else where PI_VPN_IP points, else at what discovery finds, else on this machine.
+    Mode `save` is headless and wants `save`.
     Raises ZlfeedError when it cannot start.
     """
-    where = target if target is not None else settings.publisher or "localhost"
     secure = bool(settings.fingerprint)
+    where = target
+    if where is None:
+        place = whereabouts.one(settings)
+        # What is announced is the plain door; the other one has its usual port.
+        where = place.host if secure else place.target
+        if place.status and settings.status_url is None and not secure:
+            settings = settings.model_copy(update={"status_url": place.status})
     port = settings.rtsps_port if secure else settings.rtsp_port
     address = parse(where, rtsp_port=port, stream_name=settings.stream_name, secure=secure)
     if address.scheme == "rtsps" and settings.transport == "udp":
@@ -288,6 +295,8 @@ class Receiver:
             longest_freeze_ms=figures.longest_freeze_ms,
             network_decode_ms=stages.get("network_decode"),
             display_ms=shown.get("p50"),
+            latency_buckets=figures.latency_buckets,
+            latency_sum_ms=figures.latency_sum_ms,
         )
 
     def _saved(self) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from zlfeed import timecode
-from zlfeed.model import Latency, Stage
+from zlfeed.model import LATENCY_BOUNDS_MS, Latency, Stage
 from zlfeed.timecode import Timecode
 
 MAX_FPS = 240
@@ -21,6 +22,18 @@ class Age(NamedTuple):
 
     ms: float
     error_ms: float
+
+
+_REPORTED = ("latency_buckets", "latency_sum_ms")
+"""What goes to the publisher, and not into the lines for people and programs here."""
+
+
+def buckets(values: Sequence[float]) -> list[int]:
+    """How many of `values`, ms, fall into each of LATENCY_BOUNDS_MS, and beyond the last; none of them: nothing."""
+    found = [0] * (len(LATENCY_BOUNDS_MS) + 1) if values else []
+    for value in values:
+        found[bisect_left(LATENCY_BOUNDS_MS, value)] += 1
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +59,13 @@ class Figures:
     width: int | None
     height: int | None
     backend: str | None
+    latency_buckets: Sequence[int] = ()
+    """As ViewerReport has them; of a second only."""
+    latency_sum_ms: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The fields for a JSON line; durations in ms to two places."""
-        fields: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        fields: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__ if name not in _REPORTED}
         if self.latency_ms is not None:
             fields["latency_ms"] = {name: round_ms(getattr(self.latency_ms, name)) for name in Latency.__slots__}
         return {name: round_ms(value) if isinstance(value, float) else value for name, value in fields.items()}

@@ -13,13 +13,15 @@ that quick counts from CATCH_UP_US after the connection's first picture, and the
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from dataclasses import replace
 
 from zlfeed import timecode
 from zlfeed.clock import Estimate
 from zlfeed.metrics import Rate, percentile
 from zlfeed.model import Latency
-from zlfeed.receiver.figures import Age, Figures, Histogram, missed_between
+from zlfeed.receiver.figures import Age, Figures, Histogram, buckets, missed_between
 from zlfeed.timecode import Timecode
 
 LIVE_MS = 100.0
@@ -199,7 +201,10 @@ class Statistics:
             latency = Latency(percentile(values, 50), percentile(values, 95), percentile(values, 99), max(values))
         figures = self._figures(self._second, self._rate.per_second(now_us / 1e6), latency, now_us, wall_us, estimate)
         self._second = _Tally()
-        return figures
+        if not values:
+            return figures
+        # A clock's error may make a very quick picture seem to come from the future.
+        return replace(figures, latency_buckets=buckets(values), latency_sum_ms=math.fsum(max(0.0, v) for v in values))
 
     def summary(self, now_us: int, wall_us: int, estimate: Estimate | None) -> Figures:
         """The figures of the run so far."""

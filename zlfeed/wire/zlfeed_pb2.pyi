@@ -373,7 +373,7 @@ class SetControl(_message.Message):
     def __init__(self, camera: _Optional[str] = ..., name: _Optional[str] = ..., value: _Optional[str] = ..., id: _Optional[int] = ...) -> None: ...
 
 class ViewerReport(_message.Message):
-    __slots__ = ("camera", "fps", "latency_p50_ms", "latency_p95_ms", "latency_error_ms", "missed", "session", "longest_freeze_ms", "network_decode_ms", "display_ms")
+    __slots__ = ("camera", "fps", "latency_p50_ms", "latency_p95_ms", "latency_error_ms", "missed", "session", "longest_freeze_ms", "network_decode_ms", "display_ms", "latency_buckets", "latency_sum_ms")
     CAMERA_FIELD_NUMBER: _ClassVar[int]
     FPS_FIELD_NUMBER: _ClassVar[int]
     LATENCY_P50_MS_FIELD_NUMBER: _ClassVar[int]
@@ -384,6 +384,8 @@ class ViewerReport(_message.Message):
     LONGEST_FREEZE_MS_FIELD_NUMBER: _ClassVar[int]
     NETWORK_DECODE_MS_FIELD_NUMBER: _ClassVar[int]
     DISPLAY_MS_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_BUCKETS_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_SUM_MS_FIELD_NUMBER: _ClassVar[int]
     camera: str
     fps: float
     latency_p50_ms: float
@@ -394,7 +396,9 @@ class ViewerReport(_message.Message):
     longest_freeze_ms: float
     network_decode_ms: float
     display_ms: float
-    def __init__(self, camera: _Optional[str] = ..., fps: _Optional[float] = ..., latency_p50_ms: _Optional[float] = ..., latency_p95_ms: _Optional[float] = ..., latency_error_ms: _Optional[float] = ..., missed: _Optional[int] = ..., session: _Optional[str] = ..., longest_freeze_ms: _Optional[float] = ..., network_decode_ms: _Optional[float] = ..., display_ms: _Optional[float] = ...) -> None: ...
+    latency_buckets: _containers.RepeatedScalarFieldContainer[int]
+    latency_sum_ms: float
+    def __init__(self, camera: _Optional[str] = ..., fps: _Optional[float] = ..., latency_p50_ms: _Optional[float] = ..., latency_p95_ms: _Optional[float] = ..., latency_error_ms: _Optional[float] = ..., missed: _Optional[int] = ..., session: _Optional[str] = ..., longest_freeze_ms: _Optional[float] = ..., network_decode_ms: _Optional[float] = ..., display_ms: _Optional[float] = ..., latency_buckets: _Optional[_Iterable[int]] = ..., latency_sum_ms: _Optional[float] = ...) -> None: ...
 
 class Subscribe(_message.Message):
     __slots__ = ("cameras", "status", "thumbnails", "thumbnail_hz", "thumbnail_width", "thumbnail_cameras")
