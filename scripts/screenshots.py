@@ -1,7 +1,10 @@
 """Makes the README's pictures from a feed that really runs: docs/img/monitor*.svg and docs/img/window.png.
 
     make screenshots                        # five minutes, so that the graphs are full
-    python scripts/screenshots.py --seconds 30
+    python scripts/screenshots.py --seconds 30 --busy
+
+The pictures are to show what people will see, so it waits for a machine that has nothing else to do, for ten minutes at
+most, and says so when there is none; --busy takes it as it is.
 
 A publisher with the test picture and two receivers run on this machine as their users run them; the monitor connects
 late and has their history at once. The window's picture wants Xvfb and ImageMagick's `import`; without them it is left
@@ -15,8 +18,11 @@ import asyncio
 import contextlib
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+
+import psutil
 
 from zlfeed.children import Command
 from zlfeed.monitor.app import MonitorApp
@@ -28,9 +34,12 @@ PICTURES = {
     "monitor": ((120, 40), "zlfeed-dark", ()),
     "monitor-small": ((80, 24), "zlfeed-dark", ()),
     "monitor-light": ((120, 40), "zlfeed-light", ()),
+    "monitor-preview": ((120, 40), "zlfeed-dark", ("v",)),
     "monitor-viewers": ((100, 30), "zlfeed-dark", ("w",)),
 }
 READY_S = 30.0
+QUIET_PERCENT = 25.0
+QUIET_S = 600.0
 
 
 @contextlib.asynccontextmanager
@@ -63,17 +72,29 @@ async def display() -> AsyncIterator[str | None]:
         await server.wait()
 
 
+async def quiet() -> None:
+    """Waits until others leave the processor alone for five seconds. Exits where they do not."""
+    deadline = asyncio.get_running_loop().time() + QUIET_S
+    psutil.cpu_percent()
+    while asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(5)
+        if psutil.cpu_percent() < QUIET_PERCENT:
+            return
+    sys.exit(f"this machine was busy for {QUIET_S / 60:g} minutes: try again later, or take it as it is with --busy")
+
+
 async def monitor_pictures(url: str) -> None:
     """The monitor in every size, connected to `url`."""
     for name, (size, theme, keys) in PICTURES.items():
         app = MonitorApp(Feeds({url: hello("")}, timeout_s=2.0))
         app.session.glyphs = UNICODE
+        app.session.many_colors = True
         async with asyncio.timeout(READY_S), app.run_test(size=size) as pilot:
             while not (app.session.camera and app.session.camera.status and app.session.camera.host.link.round_trip_ms):
                 await pilot.pause(0.1)
             app.theme = theme
             await pilot.press(*keys)
-            await pilot.pause(1.5)
+            await pilot.pause(5.0 if keys == ("v",) else 1.5)  # the preview's cost is known after some pictures
             picture = app.export_screenshot(title="zlfeed monitor")
         (FOLDER / f"{name}.svg").write_text(picture, encoding="utf-8")
         print(f"docs/img/{name}.svg")
@@ -96,7 +117,11 @@ async def main() -> None:
     """Runs everything, waits, takes the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=305.0, help="how long to gather history (default 305)")
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--busy", action="store_true", help="do not wait for a quiet machine")
+    arguments = parser.parse_args()
+    seconds = arguments.seconds
+    if not arguments.busy:
+        await quiet()
     FOLDER.mkdir(parents=True, exist_ok=True)
     ports = ("--host", "localhost", "--rtsp-port", "0", "--websocket-port", "0")
     async with contextlib.AsyncExitStack() as stack:

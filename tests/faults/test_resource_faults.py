@@ -66,7 +66,9 @@ def test_a_disk_that_is_full_while_saving_ends_the_file_and_not_the_picture(tmp_
             assert second["state"] == "live"
             assert second["missed"] <= 3
             assert receiver.end() == 130
-            figures.record("disk full while saving", f"the file is closed, and that is said; {second['fps']:.0f} fps go on")
+            figures.record(
+                "disk full while saving", f"the file is closed, and that is said; {second['fps']:.0f} fps go on"
+            )
 
 
 def test_output_that_cannot_be_written_ends_neither_the_feed_nor_a_receiver() -> None:

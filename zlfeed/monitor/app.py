@@ -6,10 +6,7 @@ import asyncio
 import gc
 import os
 import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -18,51 +15,24 @@ from textual.theme import Theme
 
 from zlfeed.errors import ExitCode, StartError
 from zlfeed.model import Thumbnail
-from zlfeed.monitor import notify
-from zlfeed.monitor.controls import Key, Setter
+from zlfeed.monitor import files, notify
 from zlfeed.monitor.ending import Ending
 from zlfeed.monitor.lines import glyphs_for
-from zlfeed.monitor.preview import Asked, Shown
+from zlfeed.monitor.preview import Asked
 from zlfeed.monitor.screens.base import Dialog, View
 from zlfeed.monitor.screens.camera import CameraScreen
 from zlfeed.monitor.screens.controls import ControlsDialog
-from zlfeed.monitor.screens.dialogs import AddressesDialog, ChainDialog, HelpDialog, ViewersDialog
+from zlfeed.monitor.screens.dialogs import AddressesDialog, ChainDialog, HelpDialog, ViewersDialog, keys_of
 from zlfeed.monitor.screens.log import LogScreen
 from zlfeed.monitor.screens.overview import OverviewScreen, Table
 from zlfeed.monitor.session import Session
 from zlfeed.monitor.snapshot import Snapshot
+from zlfeed.monitor.source import Source
 from zlfeed.monitor.themes import DARK, THEMES, Palette
 from zlfeed.monitor.views import log as log_view
 
 NEWS_DELAY_S = 0.04
 """News that come together are drawn together."""
-
-
-class Source(Protocol):
-    """Where snapshots come from: `Feeds`, or a scripted one in tests."""
-
-    on_news: Callable[[], None]
-    on_picture: Callable[[], None]
-    on_snapshot: Callable[[Thumbnail], None]
-    setter: Setter
-
-    async def run(self) -> None:
-        """Keeps the figures coming until cancelled; raises StartError when there will be none."""
-
-    def snapshot(self) -> Snapshot:
-        """Everything known, as of now."""
-
-    def set_control(self, key: Key, value: str) -> None:
-        """Wishes a control of a camera to have a value."""
-
-    def watch(self, asked: Asked | None) -> None:
-        """Wants a camera's pictures, or none any more."""
-
-    def preview(self) -> Shown | None:
-        """The picture that was asked for, as of now."""
-
-    def acknowledge(self) -> None:
-        """The alerts have been seen."""
 
 
 class MonitorApp(App[None]):
@@ -116,8 +86,6 @@ class MonitorApp(App[None]):
         self.session.glyphs = glyphs_for(
             getattr(sys.__stdout__, "encoding", None), os.environ.get("TERM", ""), color=not self.no_color
         )
-
-    # ------------------------------------------------------------ life
 
     def on_mount(self) -> None:
         """Themes, signals, the first screen, the connections, the timer."""
@@ -190,8 +158,7 @@ class MonitorApp(App[None]):
 
     def _keep_snapshot(self, picture: Thumbnail) -> None:
         """Writes a picture in full size to a file in the working folder."""
-        path = Path(time.strftime(f"zlfeed-{_safe(picture.camera)}-%Y%m%d-%H%M%S.jpg"))
-        self._write(path, picture.jpeg, f"{picture.width}×{picture.height} pixels are in")
+        self._write(files.name(picture.camera, "jpg"), picture.jpeg, f"{picture.width}×{picture.height} pixels are in")
 
     def _ring(self, snapshot: Snapshot) -> None:
         """Tells of alerts that were raised since the last look: the terminal's bell and notification."""
@@ -225,23 +192,13 @@ class MonitorApp(App[None]):
         self.session.palette = Palette(self.get_css_variables(), mono=self.no_color)
         self.call_after_refresh(self.redraw)
 
-    # ------------------------------------------------------------ deeds
-
     def action_interrupt(self) -> None:
         """Ctrl+C, as everywhere."""
         self._end(ExitCode.SIGINT)
 
     def action_help(self) -> None:
         """All keys."""
-        self.push_screen(HelpDialog(self.session, self._keys()))
-
-    def _keys(self) -> list[tuple[str, str]]:
-        """(key, what it does) of every binding, the numbers as one."""
-        keys = [("1 … 9", "Camera by number"), ("ctrl+p", "All commands")]
-        for binding in [*MonitorApp.BINDINGS, *Table.BINDINGS]:
-            if isinstance(binding, Binding) and not binding.action.startswith(("camera(", "interrupt", "move(")):
-                keys.append((binding.key_display or binding.key.split(",")[0], binding.description))
-        return keys
+        self.push_screen(HelpDialog(self.session, keys_of([*MonitorApp.BINDINGS, *Table.BINDINGS])))
 
     def action_overview(self) -> None:
         """The table of all cameras, or back from it."""
@@ -313,17 +270,11 @@ class MonitorApp(App[None]):
     def action_export(self) -> None:
         """Writes what the filter lets through to a file in the working folder."""
         entries = log_view.select(self.session.snapshot.log, self.session.filter)
-        path = Path(time.strftime("zlfeed-log-%Y%m%d-%H%M%S.txt"))
-        self._write(path, log_view.export(entries).encode(), f"{len(entries)} lines are in")
+        self._write(files.name("log", "txt"), log_view.export(entries).encode(), f"{len(entries)} lines are in")
 
-    def _write(self, path: Path, data: bytes, said: str) -> None:
-        """Writes a file, and says so or why not."""
-        try:
-            path.write_bytes(data)
-        except OSError as error:
-            self.notify(f"{path} cannot be written: {os.strerror(error.errno or 0)}", severity="error", markup=False)
-        else:
-            self.notify(f"{said} {path.absolute()}", markup=False)
+    def _write(self, name: str, data: bytes, said: str) -> None:
+        done, words = files.write(name, data)
+        self.notify(f"{said} {words}" if done else words, severity="information" if done else "error", markup=False)
 
     def action_camera(self, number: int) -> None:
         """The camera of that number."""
@@ -344,8 +295,3 @@ class MonitorApp(App[None]):
         """Back to the camera's screen."""
         while not isinstance(self.screen, CameraScreen):
             self.pop_screen()
-
-
-def _safe(name: str) -> str:
-    """A camera's name as a part of a file's, whatever it holds; a % would be taken for a time."""
-    return "".join(char if char.isalnum() or char in "-_." else "-" for char in name)
