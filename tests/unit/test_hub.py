@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from zlfeed import logs
-from zlfeed.model import CameraInfo, CameraStatus, Event, Hello, Subscribe
+from zlfeed.model import CameraInfo, CameraStatus, Control, Event, Hello, Subscribe
 from zlfeed.publisher.hub import Hub, Listener
 from zlfeed.publisher.outbox import LIMIT
 from zlfeed.wire.convert import decode
@@ -94,22 +95,39 @@ async def test_urls_are_told_when_they_change_with_the_address_by_which_each_cam
     hub = Hub()
     near, far = listener(hub), listener(hub)
     near.here, far.here = "127.0.0.1", "10.9.0.2"
-    near.urls = far.urls = {}
     kinds = ["rtsp"]
 
     def cameras(here: str) -> list[CameraInfo]:
         return [CameraInfo("front", {kind: f"{kind}://{here}" for kind in kinds})]
 
     for one in (near, far):
-        one.urls = {info.camera: info.urls for info in cameras(one.here)}
-    hub.tell_urls(cameras)
+        one.known = {info.camera: info for info in cameras(one.here)}
+    hub.tell_infos(cameras)
     assert (len(near.outbox), len(far.outbox)) == (0, 0), "they know"
     kinds.append("hls")
     for _ in range(2):
-        hub.tell_urls(cameras)
+        hub.tell_infos(cameras)
     assert (len(near.outbox), len(far.outbox)) == (1, 1), "once"
     assert decode(await near.outbox.get()) == cameras("127.0.0.1")[0]
     assert decode(await far.outbox.get()) == cameras("10.9.0.2")[0]
+
+
+async def test_controls_are_told_when_there_are_others_and_not_for_their_values() -> None:
+    hub = Hub()
+    someone = listener(hub)
+    own = [Control("bitrate", "int", 100, 8000, value="800")]
+
+    def cameras(_here: str) -> list[CameraInfo]:
+        return [CameraInfo("front", {}, tuple(own))]
+
+    hub.tell_infos(cameras)
+    assert decode(await someone.outbox.get()) == cameras("")[0]
+    own[0] = replace(own[0], value="400")
+    hub.tell_infos(cameras)
+    assert len(someone.outbox) == 0, "that a ControlResult tells"
+    own.append(Control("brightness", "int", -64, 64, value="0"))  # the camera is open
+    hub.tell_infos(cameras)
+    assert decode(await someone.outbox.get()) == cameras("")[0]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ A message is encoded once, however many it is for, and lies as the same bytes in
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from zlfeed import logs
@@ -27,7 +27,8 @@ class Listener:
     subscribe: Subscribe = field(default_factory=Subscribe)
     outbox: Outbox = field(default_factory=Outbox)
     here: str = ""
-    urls: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    known: dict[str, CameraInfo] = field(default_factory=dict)
+    """What it was told of each camera, `without_values`."""
 
     def follows(self, camera: str) -> bool:
         """Whether it is that camera, or all, that it cares about."""
@@ -41,6 +42,11 @@ class Listener:
     def wants(self, camera: str) -> bool:
         """Whether it asked for that camera's status."""
         return self.subscribe.status and self.follows(camera)
+
+
+def without_values(info: CameraInfo) -> CameraInfo:
+    """The same without what its controls stand at, of which ControlResults tell."""
+    return replace(info, controls=tuple(replace(control, value=None) for control in info.controls))
 
 
 class Hub:
@@ -79,13 +85,17 @@ class Hub:
             stamped = replace(status, status_messages_dropped=self.messages_dropped)
             self.tell(stamped, (listener for listener in to if listener.wants(status.camera)))
 
-    def tell_urls(self, cameras: Callable[[str], Sequence[CameraInfo]]) -> None:
-        """Tells those whose URLs have changed since they heard them. `cameras` asks with our address as they use it."""
-        known = {here: cameras(here) for here in {listener.here for listener in self.listeners}}
+    def tell_infos(self, cameras: Callable[[str], Sequence[CameraInfo]]) -> None:
+        """Tells those to whom a camera has other URLs or controls than they heard of.
+
+        `cameras` asks with our address as they use it.
+        """
+        now = {here: cameras(here) for here in {listener.here for listener in self.listeners}}
         for listener in self.listeners:
-            for info in known[listener.here]:
-                if listener.urls.get(info.camera) != info.urls:
-                    listener.urls[info.camera] = info.urls
+            for info in now[listener.here]:
+                plain = without_values(info)
+                if listener.known.get(info.camera) != plain:
+                    listener.known[info.camera] = plain
                     self.tell(info, [listener])
 
     def _encoded(self, message: ServerMessage) -> bytes | None:

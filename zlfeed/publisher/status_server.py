@@ -172,7 +172,7 @@ class StatusServer:
                 hub.tell_statuses(statuses, hub.listeners)
             else:
                 hub.tell_statuses(hub.history.news(statuses), hub.listeners)
-            hub.tell_urls(lambda here: ask_cameras(self._source, hub, here))
+            hub.tell_infos(lambda here: ask_cameras(self._source, hub, here))
             await asyncio.sleep(COALESCE_S)
 
     async def stop(self) -> None:

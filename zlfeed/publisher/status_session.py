@@ -35,7 +35,7 @@ from zlfeed.model import (
     Welcome,
 )
 from zlfeed.net import host_port, plain_host
-from zlfeed.publisher.hub import Hub, Listener
+from zlfeed.publisher.hub import Hub, Listener, without_values
 from zlfeed.wire.close import CloseCode
 from zlfeed.wire.convert import ProtocolError, UnknownMessage, VersionError, decode, encode
 
@@ -132,8 +132,8 @@ class Session:
             return hello
         self._hello_said = hello
         welcome = self._welcome()
-        urls = {info.camera: info.urls for info in welcome.cameras}
-        listener = Listener(self.host, hello, here=self._here, urls=urls)
+        known = {info.camera: without_values(info) for info in welcome.cameras}
+        listener = Listener(self.host, hello, here=self._here, known=known)
         self._hub.tell_statuses(ask_statuses(self._source, self._hub), [listener])
         self._hub.listeners.add(listener)
         log.info("status_client_joined", client=peer(self._connection), kind=hello.kind[:32], name=hello.name[:64])
