@@ -402,7 +402,8 @@ async def read_on(client: RtspClient) -> list[tuple[int, Picture]]:
     with contextlib.suppress(asyncio.CancelledError):
         while True:
             picture = await client.picture()
-            pictures.append((client.received.gaps, picture))
+            # Its own count: what was read in one piece with it may have had a gap behind it.
+            pictures.append((picture.gaps, picture))
     return pictures
 
 

@@ -33,6 +33,8 @@ class Picture:
     units: list[bytes] = field(default_factory=list)
     sequence: int = -1
     """Of its first packet."""
+    gaps: int = 0
+    """How many there were before it."""
 
     def kinds(self, codec: str) -> list[int]:
         """nal_unit_type of each unit."""
@@ -56,7 +58,7 @@ class Depacketizer:
             self.gaps += 1
         self._sequence = packet.sequence
         if self._picture is None:
-            self._picture = Picture(packet.timestamp, sequence=packet.sequence)
+            self._picture = Picture(packet.timestamp, sequence=packet.sequence, gaps=self.gaps)
         assert self._picture.timestamp == packet.timestamp, "the timestamp changed without a marker"
         (self._h265 if self.codec == "h265" else self._h264)(packet.payload)
         if not packet.marker:
