@@ -1,6 +1,7 @@
 """FFmpeg with a tap on its output: `python -P standin_ffmpeg.py ORDERS FFMPEG ARGUMENTS…`.
 
-It is FFmpeg in everything, but once the file ORDERS names its process id, or `all`, none of its output comes through.
+It is FFmpeg in everything, but once the file ORDERS names its process id, or `all`, none of its output comes through;
+and started with WORD among its arguments while a line of it is `without WORD`, it complains and ends.
 """
 
 from __future__ import annotations
@@ -20,12 +21,20 @@ def tapped(folder: Path, ffmpeg: str) -> tuple[Path, Path]:
     return program, orders
 
 
+def _lines(orders: Path) -> list[str]:
+    return orders.read_text().splitlines() if orders.exists() else []
+
+
 def main(orders: Path, command: list[str]) -> int:
     """Runs FFmpeg until it ends; its exit code."""
+    lacking = [line.removeprefix("without ") for line in _lines(orders) if line.startswith("without ")]
+    if word := next((word for word in lacking if word in command), None):
+        print(f"this FFmpeg is without {word}", file=sys.stderr)
+        return 1
     with subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0) as ffmpeg:
         assert ffmpeg.stdout
         while data := os.read(ffmpeg.stdout.fileno(), 1 << 16):
-            if not (orders.exists() and {str(os.getpid()), "all"} & set(orders.read_text().split())):
+            if not {str(os.getpid()), "all"} & set(_lines(orders)):
                 os.write(1, data)
         return ffmpeg.wait()
 

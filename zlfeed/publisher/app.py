@@ -262,6 +262,7 @@ class Publisher:
         pipeline = kind(
             settings, stream, encoders, wait_camera=s.wait_camera, on_event=on_event, on_change=self._changed
         )
+        pipeline.others = lambda: self._pipelines
         self._panels[spec.name] = Panel(
             pipeline, started, keeper, self._status.control_changed, on_event, self._front.actions()
         )

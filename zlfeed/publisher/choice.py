@@ -60,17 +60,23 @@ class EncoderChoice:
         self._versions: dict[Path, str] = {}
         self._excluded: dict[tuple[str, str], str] = {}
         self._one_at_a_time = asyncio.Lock()
+        self._again = False
+        """Whether trials that failed are made anew."""
 
     def known(self, wanted: EncoderSettings) -> EncoderSettings | None:
         """What is wanted with the encoder's name and program in it; None when that has to be found out by choose()."""
         trial = self._chosen.get(_key(wanted))
         return None if trial is None else self._with(wanted, trial)
 
-    async def choose(self, wanted: EncoderSettings, on_event: EventSink) -> EncoderSettings:
-        """Finds it out, which takes from nothing (kept from before) to some seconds. Raises EncoderError."""
+    async def choose(self, wanted: EncoderSettings, on_event: EventSink, *, again: bool = False) -> EncoderSettings:
+        """Finds it out, which takes from nothing (kept from before) to some seconds. Raises EncoderError.
+
+        `again`: what failed before is tried anew.
+        """
         async with self._one_at_a_time:  # two trials at once would slow each other down
             if (found := self.known(wanted)) is not None:
                 return found
+            self._again = again
             trial = await (self._best(wanted, on_event) if wanted.encoder == "auto" else self._named(wanted, on_event))
             self._chosen[_key(wanted)] = trial
         _say_limits(trial, wanted.fps, on_event)
@@ -162,7 +168,7 @@ class EncoderChoice:
             self._versions[program] = await version_of(program)
         mark = _mark(program, self._versions[program], settings)
         trial = await asyncio.to_thread(self._store.get, mark)
-        if trial is None:
+        if trial is None or (self._again and not trial.works):
             began = time.monotonic()
             trial = await attempt(program, replace(settings, program=program))
             log.info("encoder_tried", **{**asdict(trial), "took_s": round(time.monotonic() - began, 2)})

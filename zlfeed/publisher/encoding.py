@@ -47,6 +47,8 @@ class Encoding:
         """Why there is no encoder for the settings wanted last, although one with others works."""
         self.fall_back: Callable[[EncoderSettings, str], bool] = lambda _settings, _reason: False
         """Asked when the first encoder gave nothing: whether another is wanted now."""
+        self.gives_up: Callable[[], bool] = lambda: True
+        """Asked when the first encoder gave nothing and no other is wanted: whether that ends it all."""
         self.restarts = Restarts(budget=None, healthy_after_s=HEALTHY_S, delays=lambda: backoff(first=0.05))
         self._ffmpeg = ffmpeg
         self._on_frame = on_frame
@@ -87,7 +89,7 @@ class Encoding:
         self.want_keyframe()
 
     async def run(self) -> None:
-        """Encodes until cancelled. Raises EncoderError when the first encoder gives no frame."""
+        """Encodes until cancelled. Raises EncoderError when the first encoder gives no frame and that ends it."""
         await self._settings_known.wait()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -110,7 +112,8 @@ class Encoding:
                     assert self.settings is not None
                     if self.fall_back(self.settings, reason):
                         continue
-                    raise
+                    if self.gives_up():
+                        raise
                 delay = self.restarts.failed(time.monotonic(), reason)
                 assert delay is not None, "without a budget it is never given up"
                 spare = self.current or self._take_spare()

@@ -23,6 +23,7 @@ from zlfeed.publisher.encoding import Encoding
 from zlfeed.publisher.ffmpeg import EncoderSettings
 from zlfeed.publisher.orientation import turned_size
 from zlfeed.publisher.outlet import FrameSink, Picture
+from zlfeed.retry import backoff
 from zlfeed.rtsp.codecs import CODECS
 from zlfeed.rtsp.stream import LiveStream
 
@@ -96,6 +97,12 @@ class Pipeline:
         self.first_frame = asyncio.Event()
         self.ended = asyncio.Event()
         """Set while what was to be played once is over."""
+        self.others: Callable[[], Sequence[Pipeline]] = lambda: ()
+        """The pipelines of the same publisher, this one among them or not."""
+        self.start_failed = False
+        """Whether its encoder gave nothing when it was to start."""
+        self._waited = False
+        """Whether the camera was waited for: what fails after that is no failing start."""
         self.opened: Opened | None = None
         self.settings = settings
         self.most_fps: float | None = None
@@ -119,6 +126,7 @@ class Pipeline:
         """Why there is no encoder for what is wanted."""
         self._encoding = Encoding(settings.ffmpeg, self._publish, self._encoder_restarted)
         self._encoding.fall_back = self._fall_back
+        self._encoding.gives_up = lambda: not self._waited and self._gives_up()
         stream.want_keyframe = self._encoding.want_keyframe
         self._capture_news = asyncio.Event()
         self._failures: deque[float] = deque(maxlen=MANY_FAILURES)
@@ -210,29 +218,48 @@ class Pipeline:
         if reason != self._error and self._capture.error is None:
             self._on_event("error", "camera_lost", reason)
         self._error = reason
+        self._waited = self._waited or self._wait_camera
         self._capture_news.set()
         self._on_change()
 
     async def _choose_encoders(self) -> None:
-        """Finds out which encoder is used, once a class of size. Raises EncoderError when there is none at first."""
+        """Finds out which encoder is used, once a class of size. Raises EncoderError when there is none at first.
+
+        Later, or while another camera can be seen, it is tried again and again.
+        """
+        delays = backoff(first=0.5)
+        ever = again = False
         while True:
             await self._to_choose.wait()
             wanted = self.encoder_wanted()
             try:
-                await self._encoders.choose(wanted, self._on_event)
+                await self._encoders.choose(wanted, self._on_event, again=again)
             except EncoderError as error:
-                if self._encoding.settings is None:
+                if not ever and self._gives_up():
                     raise
                 if wanted != self.encoder_wanted():
                     continue
+                if self._no_encoder != str(error):
+                    self._on_event("error", "no_encoder", f"camera {self.name}: {error}; it is tried again")
                 self._no_encoder = str(error)
-                self._on_event("error", "no_encoder", f"camera {self.name}: {error}")
+                self._on_change()
+                self._to_choose.clear()
+                again = True
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._to_choose.wait(), next(delays))
+                self._to_choose.set()
             else:
+                ever, again, delays = True, False, backoff(first=0.5)
                 if self._encoders.known(self.encoder_wanted()) is None:
                     continue  # another size came up meanwhile
-            self._to_choose.clear()
-            if self._no_encoder is None and self._camera is not None:
-                self._want()
+                self._to_choose.clear()
+                if self._camera is not None:
+                    self._want()
+
+    def _gives_up(self) -> bool:
+        """Whether an encoder that gives nothing at the start ends the command: when no camera runs, or could yet."""
+        self.start_failed = True
+        return all(other.start_failed and not other.first_frame.is_set() for other in (self, *self.others()))
 
     def _fall_back(self, failed: EncoderSettings, reason: str) -> bool:
         """Whether another encoder was taken because the one that was found by itself does not do at work."""
