@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -23,6 +24,9 @@ import psutil
 from zlfeed.pdeath import with_parent
 
 _TAG = "ZLFEED_TEST_RUN"
+_TRIALS = Path("zlfeed", "encoders.json")
+_trials: list[bytes] = []
+"""What the last publisher kept of its encoder trials: who starts the next has published on this machine before."""
 
 
 class Running:
@@ -48,6 +52,10 @@ class Running:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("ZLFEED_", "FAKETIME")) and k not in _OLDER}
         home = dict.fromkeys(("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), self._folder.name)
         self.env = {**clean, **home, "PYTHONUNBUFFERED": "1", _TAG: self._tag, **(env or {})}
+        if _trials and not (env and "XDG_STATE_HOME" in env):
+            kept = Path(self._folder.name, _TRIALS)
+            kept.parent.mkdir()
+            kept.write_bytes(_trials[-1])
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._words: list[str] = []
         self.out: list[str] = []
@@ -82,6 +90,8 @@ class Running:
         assert self.process.stderr
         self.process.stdout.close()
         self.process.stderr.close()
+        with contextlib.suppress(OSError):
+            _trials[:] = [Path(self.env["XDG_STATE_HOME"], _TRIALS).read_bytes()]
         self._folder.cleanup()
         if error is not None:
             error.add_note(f"zlfeed {' '.join(self._arguments)} said on stderr:\n{self.words[-4000:]}")

@@ -123,7 +123,8 @@ class EncoderChoice:
     async def _best(self, wanted: EncoderSettings, on_event: EventSink) -> Trial:
         """The best of all that this machine has a device for; the first that is swift ends the search.
 
-        Another FFmpeg than the usual one is tried where those of that one fail, hold frames back or are slow.
+        Another FFmpeg than the usual one is tried where those of that one fail or hold frames back. Not where they are
+        slow: the same library elsewhere is no quicker, and the machine may only be busy just now.
         """
         trials: list[Trial] = []
         for program in self._programs:
@@ -131,7 +132,7 @@ class EncoderChoice:
                 trials.append(await self._tried(program, replace(wanted, encoder=kind.name)))
                 if trials[-1].swift(wanted.fps):
                     break
-            if any(not trial.held and trial.keeps_pace(wanted.fps) for trial in trials):
+            if any(trial.works and not trial.held for trial in trials):
                 break
         best = order(trials, wanted.fps)
         if not best:
@@ -194,13 +195,7 @@ def _say_other_program(trials: Sequence[Trial], best: Trial, on_event: EventSink
     usual = next(trial for trial in trials if trial.encoder == best.encoder)
     if usual.program == best.program:
         return
-    why = (
-        f"holds {usual.held} frames back"
-        if usual.held
-        else f"takes {usual.p50_ms:.0f} ms a frame"
-        if usual.p50_ms
-        else f"does not work ({usual.why})"
-    )
+    why = f"holds {usual.held} frames back" if usual.works else f"does not work ({usual.why})"
     text = f"{best.encoder} of {best.program} is used: that of {usual.program} {why}"
     on_event("info", "encoder_chosen", text)
 

@@ -23,6 +23,8 @@ FRAMES = 24
 """At the rate at which they are encoded, not that of a camera: some tens of milliseconds beside FFmpeg's start."""
 _NEXT_S = 0.15
 """A frame that is not back by then is followed by the next: it may be held back until then."""
+_LAST_S = 1.0
+"""The last ones have this long: on a busy machine that they are late does not mean that they are held back."""
 _MOST_HELD = 10
 _ENOUGH, _LONG_S = 12, 1.5
 """So many frames are enough of an encoder that takes long."""
@@ -103,7 +105,7 @@ async def attempt(program: Path, settings: EncoderSettings) -> Trial:
                 break
             written += 1
             await _until(news, lambda: len(taken) >= written or encoder.ended, _NEXT_S)  # noqa: B023
-        await _until(news, lambda: len(taken) >= written or encoder.ended, _NEXT_S)
+        await _until(news, lambda: len(taken) >= written or encoder.ended, _LAST_S)
         if encoder.ended or encoder.failed or not taken:
             if encoder.other_codec:
                 return failed(encoder.failed or "", other_codec=True)
