@@ -8,11 +8,12 @@ import ipaddress
 import platform
 import re
 import socket
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import psutil
-from zeroconf import IPVersion, ServiceStateChange, Zeroconf
+from zeroconf import DNSQuestionType, IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from zlfeed import __version__, logs
@@ -22,10 +23,16 @@ log = logs.get(__name__)
 
 ZLFEED = "_zlfeed._tcp.local."
 RTSP = "_rtsp._tcp.local."
-FIND_S = 1.5
-"""How long a look round takes at most."""
-SETTLE_S = 0.4
+FIND_S = 1.0
+"""How long a look round takes at most. The first answer comes within some 0.3 s: both sides wait up to 120 ms, so that
+not all speak at once (RFC 6762, sections 5.2 and 6)."""
+SETTLE_S = 0.3
 """After the first answer, so long for others."""
+_DETAILS_S = 0.2
+"""What is kept of a look for asking those that were heard; their first answer mostly says all."""
+_ASKED = (DNSQuestionType.QU, DNSQuestionType.QM)
+"""For an answer to this address, and for one by multicast. The first comes even though another has asked within this
+second; the second reaches us even though other programs here (a publisher, avahi) share the port."""
 _LOOK_S = 10.0
 _END_S = 0.5
 _TRY_S = 0.5
@@ -142,7 +149,11 @@ def offer_here(
 
 
 async def find(within_s: float = FIND_S) -> list[Offer]:
-    """The publishers in the local net, by name; none when there is no net to ask. Takes `within_s` at most."""
+    """The publishers in the local net, those on this machine among them, by name; none when there is no net to ask.
+
+    Takes `within_s` at most.
+    """
+    end = time.monotonic() + within_s
     try:
         net = AsyncZeroconf(ip_version=IPVersion.V4Only)
     except OSError as error:
@@ -157,16 +168,20 @@ async def find(within_s: float = FIND_S) -> list[Offer]:
             heard.set()
 
     try:
-        browser = AsyncServiceBrowser(net.zeroconf, ZLFEED, handlers=[on_change])
+        browsers = [
+            AsyncServiceBrowser(net.zeroconf, ZLFEED, handlers=[on_change], question_type=kind) for kind in _ASKED
+        ]
         try:
-            async with asyncio.timeout(within_s):
+            async with asyncio.timeout(max(0.0, within_s - _DETAILS_S)):
                 await heard.wait()
                 await asyncio.sleep(SETTLE_S)
         except TimeoutError:
             pass
         found = [AsyncServiceInfo(ZLFEED, name) for name in names]
-        await asyncio.gather(*(info.async_request(net.zeroconf, 500) for info in found))
-        await browser.async_cancel()
+        left_ms, kind = 1000 * max(_DETAILS_S, end - time.monotonic()), DNSQuestionType.QM
+        await asyncio.gather(*(info.async_request(net.zeroconf, left_ms, question_type=kind) for info in found))
+        for browser in browsers:
+            await browser.async_cancel()
     finally:
         with contextlib.suppress(TimeoutError, OSError):
             async with asyncio.timeout(_END_S):

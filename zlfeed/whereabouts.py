@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +13,6 @@ from zlfeed.errors import UsageError
 from zlfeed.net import host_port
 
 log = logs.get(__name__)
-
-_HERE_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +30,24 @@ class Place:
         return self.rtsp_url or self.host
 
 
-def places(settings: Settings, port: int) -> list[Place]:
-    """Where publishers are; never empty. `port` is what a publisher on this machine would listen on.
+def places(settings: Settings) -> list[Place]:
+    """Where publishers are; never empty. Where PI_VPN_IP says nobody looks round, so nobody waits.
 
-    A publisher on this machine needs no looking for, so nobody waits while there is one.
+    A publisher on this machine that announces itself is found like any other; one that does not, because it listens
+    here only or was told not to, comes last.
     """
     if settings.publisher:
         return [Place(settings.publisher)]
-    if _listens_here(port):
-        return [Place("localhost")]
     return asyncio.run(_found()) or [Place("localhost")]
-
-
-def _listens_here(port: int) -> bool:
-    for host in ("127.0.0.1", "::1"):
-        try:
-            socket.create_connection((host, port), _HERE_S).close()
-        except OSError:
-            continue
-        return True
-    return False
 
 
 async def _found() -> list[Place]:
     from zlfeed import discovery
 
+    offers = await discovery.find()
+    hosts = await asyncio.gather(*(discovery.reachable(offer) for offer in offers))
     result = []
-    for offer in await discovery.find():
-        host = await discovery.reachable(offer)
+    for offer, host in zip(offers, hosts, strict=True):
         asks = ", asks for a token" if offer.asks_token else ""
         for stream in offer.streams:
             url = f"rtsp://{host_port(host, offer.rtsp_port)}/{stream}"
@@ -71,7 +58,7 @@ async def _found() -> list[Place]:
 
 def one(settings: Settings) -> Place:
     """The stream to receive; on a terminal the person chooses, elsewhere a choice is a UsageError."""
-    found = places(settings, settings.rtsp_port)
+    found = places(settings)
     if len(found) == 1:
         place = found[0]
         if place.rtsp_url:
@@ -98,7 +85,7 @@ def _chosen(found: Sequence[Place]) -> int:
 
 def statuses(settings: Settings) -> list[str]:
     """The status servers to watch, each once."""
-    found = places(settings, settings.websocket_port)
+    found = places(settings)
     if found[0].status:
         log.info("publisher_found", text=f"found in the local net: {', '.join(place.words for place in found)}")
     return list(dict.fromkeys(place.status or place.host for place in found))

@@ -18,12 +18,42 @@ from zlfeed.whereabouts import Place
 TWO = [Place("10.9.0.2", "rtsp://10.9.0.2:8554/front", "10.9.0.2:9000", f"{name} on pi") for name in ("front", "back")]
 
 
-def test_an_address_that_is_known_is_not_looked_for() -> None:
-    began = time.monotonic()
-    assert whereabouts.places(Settings(publisher="10.9.0.2"), 1) == [Place("10.9.0.2")]
+def looking_gives(monkeypatch: pytest.MonkeyPatch, *offers: discovery.Offer) -> list[float]:
+    """Whoever looks round finds these; how often somebody did is the length of what is returned."""
+    looks: list[float] = []
+
+    async def find() -> list[discovery.Offer]:
+        looks.append(time.monotonic())
+        return list(offers)
+
+    async def reachable(offer: discovery.Offer) -> str:
+        return offer.addresses[0]
+
+    monkeypatch.setattr(discovery, "find", find)
+    monkeypatch.setattr(discovery, "reachable", reachable)
+    return looks
+
+
+def test_an_address_that_is_known_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = looking_gives(monkeypatch)
+    assert whereabouts.places(Settings(publisher="10.9.0.2")) == [Place("10.9.0.2")]
+    assert looks == []
+
+
+def test_what_is_found_comes_before_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = looking_gives(monkeypatch, discovery.Offer("pi", ("10.9.0.2",), 8554, 9000, ("front",), asks_token=True))
     with socket.create_server(("127.0.0.1", 0)) as here:
-        assert whereabouts.places(Settings(publisher=None), here.getsockname()[1]) == [Place("localhost")]
-    assert time.monotonic() - began < 1.0
+        settings = Settings(publisher=None, rtsp_port=here.getsockname()[1])
+        (place,) = whereabouts.places(settings)
+    assert (place.target, place.status) == ("rtsp://10.9.0.2:8554/front", "10.9.0.2:9000")
+    assert place.words == "front on pi (10.9.0.2, asks for a token)"
+    assert len(looks) == 1
+
+
+def test_this_machine_is_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = looking_gives(monkeypatch)
+    assert whereabouts.places(Settings(publisher=None)) == [Place("localhost")]
+    assert len(looks) == 1
 
 
 def test_a_person_at_a_terminal_chooses(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
