@@ -236,6 +236,8 @@ class Settings(BaseSettings):
     fingerprint: Annotated[Listed, AfterValidator(_fingerprints)] = Field(default=[])
     """SHA-256 of the certificates that are trusted, whatever else is said of them; none: those the system trusts."""
     refresh_hz: Annotated[float, Field(gt=0, le=30)] = 2.0
+    preview: Literal["auto", "blocks", "kitty", "sixel"] = "auto"
+    """How the monitor draws the picture; auto: in the terminal's own pixels where it has them."""
     preview_hz: Annotated[float, Field(gt=0, le=5)] = 2.0
     """Pictures a second while the preview is open."""
     bell: bool = False

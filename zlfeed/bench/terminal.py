@@ -25,6 +25,8 @@ SETTLE_S = 8.0
 _DRAWN = b"Quit"
 """In the line of keys, which is in the first picture."""
 _FIGURES = b" live"
+_ASKED, _ATTRIBUTES = b"\x1b[c", b"\x1b[?62;22c"
+"""What every terminal answers when it is asked what it is: a VT220 with colours."""
 _READY_S = 30.0
 _STOP_S = 4.0
 
@@ -113,6 +115,8 @@ class Screen:
             return
         self.bytes += len(data)
         text = self._tail + data
+        if _ASKED in data:
+            os.write(self._master, _ATTRIBUTES)
         for word in (_DRAWN, _FIGURES):
             if word in text and word not in self.seen_s:
                 self.seen_s[word] = time.monotonic() - self._began

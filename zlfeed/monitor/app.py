@@ -94,6 +94,8 @@ class MonitorApp(App[None]):
         self.theme_changed_signal.subscribe(self, self._on_theme)
         self.theme = DARK.name
         self._catch_signals()
+        if self._driver is not None and not self.is_headless:
+            self.session.write = self._driver.write
         self.push_screen(CameraScreen(self.session))
         self.source.on_news = self._look_soon
         self.source.on_picture = self._show_picture
@@ -168,9 +170,9 @@ class MonitorApp(App[None]):
         if not (ringing and self.session.bell):
             return
         self.bell()
-        if self._driver is not None and not self.is_headless:
+        if self.session.write is not None:
             text = "; ".join(f"{alert.subject[1]}: {alert.text}" for alert in ringing)
-            self._driver.write(notify.sequence(self.session.notify, text, in_tmux="TMUX" in os.environ))
+            self.session.write(notify.sequence(self.session.notify, text, in_tmux="TMUX" in os.environ))
 
     def _look_soon(self) -> None:
         """Looks once for all the news of this moment."""

@@ -15,7 +15,7 @@ from zlfeed import tokens, whereabouts
 from zlfeed.ask import token_for
 from zlfeed.config import Settings
 from zlfeed.errors import ExitCode, UsageError
-from zlfeed.monitor import notify
+from zlfeed.monitor import graphics, notify
 from zlfeed.monitor.feeds import Feeds, hello
 from zlfeed.status_client import status_url, wants_token
 from zlfeed.tls import Trust
@@ -65,12 +65,23 @@ def _on_screen(settings: Settings, feeds: Feeds, *, readonly: bool) -> int:
     # The screen is the terminal's stderr, and a log line would be written across it: it goes into the activity log.
     structlog.configure(processors=[structlog.processors.add_log_level, partial(_into, feeds)])
 
-    from zlfeed.monitor.app import MonitorApp
-    from zlfeed.monitor.session import Session
+    drawn = graphics.kind(settings.preview, os.environ)
+    asked = None
+    if drawn == graphics.SIXEL:
+        from zlfeed.monitor.asking import Question
+
+        asked = Question(sys.stdin.fileno())
+    try:
+        from zlfeed.monitor.app import MonitorApp
+        from zlfeed.monitor.session import Session
+    finally:
+        answer = asked.answer() if asked else None
+    if answer and not (answer.cell and (answer.sixel or settings.preview == graphics.SIXEL)):
+        drawn = ""
 
     session = Session(
         readonly=readonly, bell=settings.bell, notify=notify.kind(settings.notify, os.environ), limits=settings.limits,
-        preview_hz=settings.preview_hz,
+        preview_hz=settings.preview_hz, graphics=drawn, cell=answer.cell if answer else None,
     )  # fmt: skip
     app = MonitorApp(feeds, session, refresh_hz=settings.refresh_hz, duration_s=settings.duration)
     app.run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from zlfeed.model import VIEW
@@ -39,6 +40,12 @@ class Session:
     previewing: bool = False
     preview_hz: float = 2.0
     preview: Shown | None = None
+    graphics: str = ""
+    """kitty or sixel where pictures are drawn in the terminal's own pixels; empty for half blocks."""
+    cell: tuple[int, int] | None = None
+    """A cell's width and height in pixels, where the terminal said so."""
+    write: Callable[[str], None] | None = None
+    """What writes to the terminal in Textual's order; None without one."""
     limits: Thresholds = field(default_factory=Thresholds)
     glyphs: Glyphs = UNICODE
     many_colors: bool = True

@@ -52,6 +52,14 @@ class CameraScreen(View):
         self._picture.update()
         super().show()
 
+    def on_screen_suspend(self) -> None:
+        """Something lies over it: a picture in the terminal's own pixels would lie over that."""
+        self._picture.erase()
+
+    def on_screen_resume(self) -> None:
+        """The picture is wanted again."""
+        self._picture.paint_soon()
+
     def show_picture(self) -> int:
         """Draws the picture alone; how many pixels across it has."""
         self._picture.update()
