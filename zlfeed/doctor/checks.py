@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
+import datetime
 import platform
-import shutil
-import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
-from pathlib import Path
 
-import psutil
-
-from zlfeed import __version__, pi
+from zlfeed import __version__, certificates, pi, tls, versions
 from zlfeed.cameras import find as find_cameras
 from zlfeed.config import Settings
-from zlfeed.doctor.finding import Finding, Level
-from zlfeed.errors import PortError, StartError, UsageError, ZlfeedError
-from zlfeed.net import ANY, bind_tcp, is_loopback
+from zlfeed.doctor import encoders, ntp, reach
+from zlfeed.doctor.finding import Finding
+from zlfeed.errors import EncoderError, PortError, StartError, UsageError
+from zlfeed.net import ANY, bind_tcp
 from zlfeed.opencv import load_cv2
 from zlfeed.publisher.camera.holders import holders_words
-from zlfeed.publisher.ffmpeg import EncoderSettings, encode_argv, find_ffmpeg
+from zlfeed.publisher.ffmpeg import find_ffmpegs
 from zlfeed.publisher.mediamtx.locate import locate
-from zlfeed.publisher.nut import NutDemuxer, NutError
 from zlfeed.receiver import display
-from zlfeed.receiver.describe import describe
-from zlfeed.receiver.target import parse
-from zlfeed.tokens import for_client
 
 Check = Callable[[Settings], Iterator[Finding]]
 
 _PACKAGES = ("numpy", "protobuf", "textual", "websockets", "psutil", "typer")
-_ENCODERS = (("h264", "libx264"), ("h265", "libx265"), ("av1", "libsvtav1"))
-_FRAMES = 5
-_ENCODE_S = 20.0
-_VPN_PREFIXES = ("wg", "tun", "tap", "tailscale", "zt", "ppp", "utun")
 
 
 def python(_settings: Settings) -> Iterator[Finding]:
@@ -72,39 +60,20 @@ def opencv(_settings: Settings) -> Iterator[Finding]:
 
 
 def ffmpeg(settings: Settings) -> Iterator[Finding]:
-    """FFmpeg and its encoders, each tried on a few frames."""
+    """FFmpeg and its encoders, each tried with real frames."""
     try:
-        program = find_ffmpeg(settings.ffmpeg_path)
-        said = subprocess.run(
-            [str(program), "-version"], check=False, capture_output=True, text=True, errors="replace", timeout=_ENCODE_S
-        )
-    except (ZlfeedError, OSError, subprocess.TimeoutExpired) as error:
+        programs = find_ffmpegs(settings.ffmpeg_path)
+    except EncoderError as error:
         yield Finding("ffmpeg", "fail", str(error))
         return
-    version = said.stdout.splitlines()[0].removeprefix("ffmpeg version ").split(" ")[0] if said.stdout else "unknown"
-    yield Finding("ffmpeg", "ok", f"FFmpeg {version} at {program}")
-    for codec, encoder in _ENCODERS:
-        yield _encoder(program, codec, encoder)
-
-
-def _encoder(program: Path, codec: str, name: str) -> Finding:
-    wish = EncoderSettings(640, 480, 30.0, 800_000, 30, codec, name)
-    # Without libx264 there is no feed; the others are a choice.
-    lacking: Level = "fail" if name == "libx264" else "warn"
-    cure = "install FFmpeg from your distribution, or leave --ffmpeg-path away to use the bundled one"
-    try:
-        done = subprocess.run(
-            encode_argv(program, wish, warm=False),
-            check=False, input=b"\x80" * wish.frame_bytes * _FRAMES, capture_output=True, timeout=_ENCODE_S,
-        )  # fmt: skip
-        packets = list(NutDemuxer().feed(done.stdout)) if done.stdout else []
-    except (OSError, subprocess.TimeoutExpired, NutError) as error:
-        return Finding(f"encoder {name}", lacking, f"{codec} cannot be encoded: {error}", cure)
-    if len(packets) != _FRAMES:
-        last = done.stderr.decode(errors="replace").strip().splitlines()
-        said = f": {last[-1]}" if last else ""
-        return Finding(f"encoder {name}", lacking, f"{len(packets)} of {_FRAMES} {codec} frames came out{said}", cure)
-    return Finding(f"encoder {name}", "ok", f"{_FRAMES} of {_FRAMES} {codec} frames came out")
+    for program in programs:
+        version = versions.ffmpeg(program)
+        if version is None:
+            cure = "install FFmpeg from your distribution, or leave --ffmpeg-path away to use the bundled one"
+            yield Finding("ffmpeg", "fail", f"{program} is no FFmpeg: it does not tell its version", cure)
+            return
+        yield Finding("ffmpeg", "ok", f"FFmpeg {version} at {program}")
+    yield from encoders.tried(settings, programs)
 
 
 def mediamtx(settings: Settings) -> Iterator[Finding]:
@@ -165,62 +134,33 @@ def screen(_settings: Settings) -> Iterator[Finding]:
 
 
 def clock(_settings: Settings) -> Iterator[Finding]:
-    """Whether the wall clock is set by the network; latency does not depend on it."""
-    if not (program := shutil.which("timedatectl")):
+    """Whether the wall clock is kept right by the network; latency does not depend on it."""
+    error = ntp.error_us()
+    if error is None:
         yield Finding("clock", "ok", "whether it is set by the network is unknown; latency does not depend on it")
-        return
+    elif ntp.synchronized(error):
+        yield Finding("clock", "ok", f"set by the network, to {error / 1000:.0f} ms or better")
+    else:
+        cure = "timedatectl set-ntp true; latency does not depend on it, the time in the picture does"
+        yield Finding("clock", "warn", "not set by the network", cure)
+
+
+def certificate(settings: Settings) -> Iterator[Finding]:
+    """The TLS certificate and its last day; nothing without TLS."""
     try:
-        said = subprocess.run(
-            [program, "show", "--property=NTPSynchronized", "--value"],
-            check=False, capture_output=True, text=True, timeout=5,
-        ).stdout.strip()  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        said = ""
-    match said:
-        case "yes":
-            yield Finding("clock", "ok", "set by the network")
-        case "no":
-            cure = "timedatectl set-ntp true; latency does not depend on it, the time in the picture does"
-            yield Finding("clock", "warn", "not set by the network", cure)
-        case _:
-            yield Finding("clock", "ok", "whether it is set by the network is unknown; latency does not depend on it")
-
-
-def network(settings: Settings) -> Iterator[Finding]:
-    """This machine's addresses, and whether the advertised one is among them."""
-    states = psutil.net_if_stats()
-    addresses: list[tuple[str, str]] = [
-        (name, address.address.split("%")[0])
-        for name, found in psutil.net_if_addrs().items()
-        for address in found
-        if address.family in (socket.AF_INET, socket.AF_INET6)
-        and not is_loopback(address.address)
-        and not address.address.startswith("fe80:")
-        and (name not in states or states[name].isup)
-    ]
-    if not addresses:
-        yield Finding("network", "warn", "no address but this machine's own", "only this machine can watch")
-        return
-    yield Finding("network", "ok", ", ".join(f"{address} ({name})" for name, address in addresses))
-    if vpn := [name for name, _ in addresses if name.startswith(_VPN_PREFIXES)]:
-        yield Finding("vpn", "ok", f"interface {', '.join(sorted(set(vpn)))}")
-    wanted = settings.advertise
-    if wanted and wanted not in {address for _, address in addresses}:
-        cure = "is the VPN up? else correct --advertise or PI_VPN_IP"
-        yield Finding("advertise", "warn", f"{wanted} is no address of this machine", cure)
-
-
-def publisher(settings: Settings) -> Iterator[Finding]:
-    """Whether the publisher that viewers here look for answers; nothing when none is named."""
-    if not settings.publisher:
-        return
-    try:
-        target = parse(settings.publisher, rtsp_port=settings.rtsp_port, stream_name=settings.stream_name)
-        found = describe(target.with_token(for_client(settings, target.host)), settings.connection_timeout)
+        files = tls.pair(settings.tls_cert, settings.tls_key)
+        if files is None:
+            return
+        tls.server_context(files)
+        end, now = certificates.expires(files.cert), datetime.datetime.now(datetime.UTC)
     except UsageError as error:
-        yield Finding("publisher", "fail", str(error))
+        yield Finding("certificate", "fail", str(error))
         return
-    yield Finding("publisher", "ok" if found.ok else "warn", found.sentence)
+    said, _, cure = certificates.expiry_words(files.cert, now).partition(": ")
+    if said:
+        yield Finding("certificate", "fail" if end <= now else "warn", said, cure)
+    else:
+        yield Finding("certificate", "ok", f"{files.cert} is valid until {end:%Y-%m-%d}")
 
 
 ALL: tuple[Check, ...] = (
@@ -233,6 +173,7 @@ ALL: tuple[Check, ...] = (
     ports,
     screen,
     clock,
-    network,
-    publisher,
+    certificate,
+    reach.network,
+    reach.publisher,
 )

@@ -51,10 +51,14 @@ def _key(wanted: EncoderSettings) -> _Key:
 
 
 class EncoderChoice:
-    """Finds the encoder for what is wanted; shared by all cameras. `programs` are FFmpegs, the usual one first."""
+    """Finds the encoder for what is wanted; shared by all cameras. `programs` are FFmpegs, the usual one first.
 
-    def __init__(self, programs: Sequence[Path], path: Path | None = None) -> None:
+    `anew`: what was tried before counts for nothing; what comes of it now is kept as ever.
+    """
+
+    def __init__(self, programs: Sequence[Path], path: Path | None = None, *, anew: bool = False) -> None:
         self._programs = list(programs)
+        self._anew = anew
         self._store = TrialStore(path or platformdirs.user_state_path("zlfeed") / "encoders.json")
         self._chosen: dict[_Key, Trial] = {}
         self._versions: dict[Path, str] = {}
@@ -81,6 +85,10 @@ class EncoderChoice:
             self._chosen[_key(wanted)] = trial
         _say_limits(trial, wanted.fps, on_event)
         return self._with(wanted, trial)
+
+    def trial(self, wanted: EncoderSettings) -> Trial | None:
+        """What came of the trial of what choose() found."""
+        return self._chosen.get(_key(wanted))
 
     def exclude(self, used: EncoderSettings, why: str) -> None:
         """An encoder that passed its trial and fails at work is not chosen again by this publisher."""
@@ -168,7 +176,7 @@ class EncoderChoice:
         if program not in self._versions:
             self._versions[program] = await version_of(program)
         mark = _mark(program, self._versions[program], settings)
-        trial = await asyncio.to_thread(self._store.get, mark)
+        trial = None if self._anew else await asyncio.to_thread(self._store.get, mark)
         if trial is None or (self._again and not trial.works):
             began = time.monotonic()
             trial = await attempt(program, replace(settings, program=program))

@@ -77,8 +77,8 @@ def describe(target: Target, timeout_s: float, trust: Trust = Trust()) -> Descri
             return Description(
                 False, f"{where} takes connections but does not answer within {timeout_s:g} s: is it an RTSP server?"
             )
-        except RtspError:
-            return Description(False, f"{where} answers, but not as an RTSP server: is {target.port} the right port?")
+        except RtspError as error:
+            return Description(False, _no_rtsp(where, target.port, error))
         except OSError:
             return Description(False, f"{where} closed the connection without an answer: is it an RTSP server?")
     took_ms = (time.monotonic() - began) * 1000
@@ -161,6 +161,13 @@ def _unreachable(target: Target, error: Exception, timeout_s: float) -> str:
         return f"the name {target.host!r} is not known: check its spelling, or use the address"
     reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
     return f"{where} cannot be reached ({reason}): check the address, the network and the VPN"
+
+
+def _no_rtsp(where: str, port: int, error: RtspError) -> str:
+    """A proxy on the way takes every connection, whether there is anything at that address or not, and speaks HTTP."""
+    if "'HTTP/" in str(error):
+        return f"{where} answers as a web server, not RTSP: is {port} the right port, and is there no proxy in between?"
+    return f"{where} answers, but not as an RTSP server: is {port} the right port?"
 
 
 def _words(answer: Response, target: Target) -> str:

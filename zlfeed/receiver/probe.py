@@ -79,7 +79,7 @@ def _findings(
     if answer.ok:
         yield _first_picture(source, plan, settings.transport, timeout_s, answer.undecodable)
     if status is not None:
-        yield from asyncio.run(_status(status, token, timeout_s, trust))
+        yield from asyncio.run(ask_status(status, token, timeout_s, trust))
 
 
 def _first_picture(target: Target, plan: backends.Plan, transport: str, timeout_s: float, undecodable: str) -> Finding:
@@ -109,8 +109,8 @@ def _first_picture(target: Target, plan: backends.Plan, transport: str, timeout_
     return Finding("first picture", False, said)
 
 
-async def _status(url: str, token: str, timeout_s: float, trust: Trust) -> list[Finding]:
-    """The status server's Welcome and its clock."""
+async def ask_status(url: str, token: str, timeout_s: float, trust: Trust) -> list[Finding]:
+    """Whether a status server answers: its Welcome and its clock, or one finding that says why not."""
     heard: asyncio.Queue[Welcome | str] = asyncio.Queue()
     pongs = 0
     measured = asyncio.Event()
