@@ -174,6 +174,8 @@ class Settings(BaseSettings):
     gop: Gop = None
     play: Literal["loop", "once"] = "loop"
     """Of files."""
+    passthrough: bool = False
+    """An RTSP source's frames as they are, neither decoded nor encoded."""
     no_adaptive: bool = False
     min_bitrate: Bitrate | None = None
     """Where lowering the bitrate for a slow link ends; none: a quarter of the bitrate."""

@@ -47,6 +47,14 @@ def publish(
             rich_help_panel=MEDIA,
         ),
     ] = None,
+    passthrough: Annotated[
+        bool | None,
+        typer.Option(
+            "--passthrough",
+            help="rtsp:// sources: their frames as they are, neither decoded nor encoded again (no strip then).",
+            rich_help_panel=MEDIA,
+        ),
+    ] = None,
     size: Annotated[
         str | None,
         typer.Option(metavar="WxH", help="Picture size; default: as the source has it.", rich_help_panel=MEDIA),
@@ -268,7 +276,7 @@ def publish(
         settings = load_settings(
             config_file,
             camera=camera or None, size=size, fps=fps, bitrate=bitrate, gop=gop, codec=codec, encoder=encoder,
-            preset=preset, play=play, no_adaptive=no_adaptive, min_bitrate=min_bitrate,
+            preset=preset, play=play, passthrough=passthrough, no_adaptive=no_adaptive, min_bitrate=min_bitrate,
             server=server, mediamtx_path=mediamtx_path, ffmpeg_path=ffmpeg_path, host=host, advertise=advertise,
             rtsp_port=rtsp_port, websocket_port=websocket_port, hls_port=hls_port, webrtc_port=webrtc_port,
             stream_name=stream_name, token_file=token_file, token=token, no_auth=no_auth,

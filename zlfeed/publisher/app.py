@@ -32,7 +32,7 @@ from zlfeed.model import (
     Welcome,
 )
 from zlfeed.net import LOOPBACK, Allowed, plain_host
-from zlfeed.publisher import direct, target, urls
+from zlfeed.publisher import direct, passthrough, target, urls
 from zlfeed.publisher.access import Access
 from zlfeed.publisher.adapting import Adapting
 from zlfeed.publisher.alert_actions import Alerting
@@ -143,6 +143,7 @@ class Publisher:
     async def run(self, shutdown: Shutdown) -> None:
         """Runs until `shutdown`. Raises ZlfeedError when it cannot start."""
         specs = camera_specs(self._settings)
+        passthrough.check(self._settings, specs)
         direct.check(self._settings, specs)
         ffmpegs = find_ffmpegs(self._settings.ffmpeg_path)
         encoders = EncoderChoice(ffmpegs)
@@ -250,7 +251,7 @@ class Publisher:
         keeper = Keeper(spec)
         if s.reset_controls:
             keeper.save({})
-        settings = restored(started, keeper.load())
+        settings = started if s.passthrough else restored(started, keeper.load())
 
         def on_event(level: str, code: str, text: str) -> None:
             self._event(level, code, text, spec.name)
@@ -258,7 +259,9 @@ class Publisher:
         if before := to_keep(settings, started):
             values = ", ".join(f"{name} {kept.value}" for name, kept in before.items())
             on_event("info", "controls_kept", f"camera {spec.name}: as it was set before: {values} (--reset-controls)")
-        kind = direct.DirectPipeline if s.encoder == direct.ENCODER else Pipeline
+        kind: type[Pipeline] = passthrough.PassthroughPipeline if s.passthrough else Pipeline
+        if s.encoder == direct.ENCODER:
+            kind = direct.RpicamPipeline
         pipeline = kind(
             settings, stream, encoders, wait_camera=s.wait_camera, on_event=on_event, on_change=self._changed
         )
@@ -277,8 +280,7 @@ class Publisher:
 
     def _adapting(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """What fits the bitrate to the viewers' links, unless that is not wanted."""
-        if self._settings.no_adaptive or self._settings.encoder == direct.ENCODER:
-            # A camera's own encoder would have to be started anew for each step, with a gap.
+        if self._settings.no_adaptive or not all(pipeline.adapts for pipeline in self._pipelines):
             return []
         adapting = Adapting(self._pipelines, self._watching, self._pushes.get, self._event, self._settings.min_bitrate)
         return [tasks.create_task(kept_running("adaptive bitrate", adapting.run, self._part_failed))]

@@ -1,7 +1,8 @@
-"""A CSI camera whose own H.264 goes to the relay as it is (`--encoder rpicam`): for a Pi that cannot encode otherwise.
+"""Encoded frames that go to the relay as they come; and a CSI camera whose own H.264 does (`--encoder rpicam`).
 
-Nothing is drawn on it, so there is no timecode strip and latency is unknown, but for the relay's part; there is no
-slate, no privacy shutter, no turning. The Raspberry Pi 0 to 4 have such an encoder, the 5 has none.
+The latter is for a Pi that cannot encode otherwise: the Raspberry Pi 0 to 4 have such an encoder, the 5 has none.
+Nothing is drawn on such frames, so there is no timecode strip and latency is unknown, but for the relay's part; there
+is no slate, no privacy shutter, no turning.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import contextlib
 import os
 import signal
 import time
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zlfeed import logs
 from zlfeed.errors import CameraError, UsageError
@@ -27,7 +29,7 @@ from zlfeed.publisher.controls import Refused
 from zlfeed.publisher.outlet import Picture
 from zlfeed.publisher.pipeline import DEFAULT_FPS, Pipeline, PipelineSettings
 from zlfeed.retry import backoff
-from zlfeed.rtsp.codecs import CODECS
+from zlfeed.rtsp.codecs import CODECS, Codec
 
 if TYPE_CHECKING:
     from zlfeed.config import Settings
@@ -91,37 +93,135 @@ class Frames:
 
 
 class DirectPipeline(Pipeline):
-    """The feed of such a camera."""
+    """The feed of a source that encodes by itself: `feed` gives its frames to `send`."""
 
-    adapts = False
+    adapts = False  # a camera's own encoder would have to be started anew for each step, with a gap
+    unknown = ""
+    """Why latency is unknown."""
+    as_asked = "--encoder rpicam"
+    """The option that brought this about."""
+    encoder_name = ENCODER
+    source_codec: Codec = CODECS["h264"]
+    _controls: tuple[Control, ...] = ()
 
-    async def run(self) -> None:
-        """Runs the program and publishes what it writes, until cancelled. Raises CameraError when the start fails."""
-        delays = backoff()
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
         self._connected = False
         self._lost = 0
         self._again = asyncio.Event()
-        text = "the camera's own encoder leaves no room for the timecode strip: latency is unknown, but for the relay's"
+
+    async def run(self) -> None:
+        """Publishes what the source gives, until cancelled. Raises CameraError when the start fails."""
+        delays = backoff()
+        text = f"{self.unknown}: latency is unknown, but for the relay's"
         self._on_event("info", "latency_unknown", f"camera {self.name}: {text}")
         while True:
             began = time.monotonic()
             self._again.clear()
-            reason = await self._feed()
+            reason = await self.feed()
             was, self._connected = self._connected, False
             if self._again.is_set():
                 continue
             if not self.first_frame.is_set() and not self._wait_camera:
                 raise CameraError(reason)
             self._lost += was
+            if was or reason != self._error:
+                self._on_event("error", "camera_lost", reason)
             self._error = reason
-            self._on_event("error", "camera_lost", reason)
             self._on_change()
             if time.monotonic() - began > _SILENCE_S:
                 delays = backoff()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._again.wait(), next(delays))
 
-    async def _feed(self) -> str:
+    @abstractmethod
+    async def feed(self) -> str:
+        """Has the source give frames once; why that ended."""
+
+    def begin(self, parameter_sets: bytes, opened: Opened | None, description: str) -> None:
+        """The source gives pictures now."""
+        self.stream.set_parameters(self.source_codec, parameter_sets)
+        self._connected, back = True, self._error is not None
+        self._error = None
+        self.opened = opened
+        if opened:
+            self._camera = (opened.width, opened.height, opened.fps)
+        code = "camera_back" if back else "camera_opened"
+        self._on_event("info", code, f"camera {self.name}: {description}")
+        self._on_change()
+
+    def send(self, frame: bytes) -> None:
+        """Publishes an encoded frame that has just come."""
+        now_ns = time.monotonic_ns()
+        unit = self.stream.publish(frame, captured_us=time.time_ns() // 1000, captured_ns=now_ns, now=now_ns / 1e9)
+        if unit is None:
+            return
+        self.frames_sent += 1
+        self._bytes_sent += len(frame)
+        self._fps.add(now_ns / 1e9)
+        self._bitrate.add(now_ns / 1e9, len(frame) * 8)
+        self._stages["relay"].add(now_ns / 1e9, (time.monotonic_ns() - now_ns) / 1e6)
+        if not self.first_frame.is_set():
+            self.first_frame.set()
+            self._on_change()
+
+    # ------------------------------------------------------------ what can be changed
+
+    @property
+    def camera_controls(self) -> Sequence[Control]:
+        """What can be set on the camera itself, with its values."""
+        return self._controls
+
+    async def change(self, wanted: PipelineSettings, *, reopen: bool = False) -> None:
+        """Has the source begin anew with other options. Raises Refused for what must be drawn, TimeoutError."""
+        now, then = wanted.capture, self.settings.capture
+        if (now.look, now.privacy) != (then.look, then.privacy):
+            raise Refused(f"with {self.as_asked} nothing is drawn on the picture: end publish for privacy")
+        self.settings = wanted
+        self._connected = False
+        self._again.set()
+        async with asyncio.timeout(15):
+            while not self._connected:
+                await asyncio.sleep(0.02)
+
+    async def renew_encoder(self) -> None:
+        """Has the source begin anew."""
+        await self.change(self.settings)
+
+    async def picture(self) -> Picture:
+        """Raises TimeoutError: there are no pictures here, only encoded frames."""
+        raise TimeoutError
+
+    def status(self, now: float) -> CameraStatus:
+        """What this pipeline knows of itself."""
+        encoder = self.encoder_wanted()
+        status = super().status(now)
+        state = "starting" if not self.first_frame.is_set() else "live" if self._connected else "no_signal"
+        return replace(
+            status,
+            is_connected=self._connected,
+            state=state,
+            frames_captured=self.frames_sent,
+            encode_ms_avg=None,
+            encode_ms_max=None,
+            stages=[stage for stage in status.stages if stage.name == "relay"],
+            camera_restarts=self._lost,
+            parts=[],
+            width=encoder.width,
+            height=encoder.height,
+            codec=self.source_codec.name,
+            encoder=self.encoder_name,
+            fps_asked=encoder.fps,
+            gop=encoder.gop,
+        )
+
+
+class RpicamPipeline(DirectPipeline):
+    """The feed of a CSI camera that encodes."""
+
+    unknown = "the camera's own encoder leaves no room for the timecode strip"
+
+    async def feed(self) -> str:
         """Runs the program once; why it ended."""
         program = find_program()
         if program is None:
@@ -200,18 +300,7 @@ class DirectPipeline(Pipeline):
                 if not any(codec.is_parameter_set(unit) for unit in codec.split(frame)):
                     continue
                 self._begin(talk, frame)
-            now_ns = time.monotonic_ns()
-            unit = self.stream.publish(frame, captured_us=time.time_ns() // 1000, captured_ns=now_ns, now=now_ns / 1e9)
-            if unit is None:
-                continue
-            self.frames_sent += 1
-            self._bytes_sent += len(frame)
-            self._fps.add(now_ns / 1e9)
-            self._bitrate.add(now_ns / 1e9, len(frame) * 8)
-            self._stages["relay"].add(now_ns / 1e9, (time.monotonic_ns() - now_ns) / 1e6)
-            if not self.first_frame.is_set():
-                self.first_frame.set()
-                self._on_change()
+            self.send(frame)
 
     def _begin(self, talk: rpicam.Talk, frame: bytes) -> None:
         """The program gives pictures now."""
@@ -219,66 +308,6 @@ class DirectPipeline(Pipeline):
         width, height = talk.size or capture.size or DEFAULT_SIZE
         fps = capture.fps or DEFAULT_FPS
         name = f"{talk.sensor} (csi:{capture.spec.target})" if talk.sensor else capture.spec.text
-        self.stream.set_parameters(CODECS["h264"], frame)
         self._controls = tuple(rpicam.controls_of(talk.ranges, dict(capture.controls)))
-        self._connected, back = True, self._error is not None
-        self._error = None
-        self._camera = (width, height, fps)
-        self.opened = Opened(width, height, fps, f"{name} {width}x{height} at {fps:g} fps, its own H.264")
-        code = "camera_back" if back else "camera_opened"
-        self._on_event("info", code, f"camera {self.name}: {self.opened.description}")
-        self._on_change()
-
-    # ------------------------------------------------------------ what can be changed
-
-    _connected = False
-    _lost = 0
-    _controls: tuple[Control, ...] = ()
-
-    @property
-    def camera_controls(self) -> Sequence[Control]:
-        """What can be set on the camera itself, with its values."""
-        return self._controls
-
-    async def change(self, wanted: PipelineSettings, *, reopen: bool = False) -> None:
-        """Runs the program anew with other options. Raises Refused for what would have to be drawn, TimeoutError."""
-        now, then = wanted.capture, self.settings.capture
-        if (now.look, now.privacy) != (then.look, then.privacy):
-            raise Refused(f"with --encoder {ENCODER} nothing is drawn on the picture: end publish for privacy")
-        self.settings = wanted
-        self._connected = False
-        self._again.set()
-        async with asyncio.timeout(15):
-            while not self._connected:
-                await asyncio.sleep(0.02)
-
-    async def renew_encoder(self) -> None:
-        """Runs the program anew."""
-        await self.change(self.settings)
-
-    async def picture(self) -> Picture:
-        """Raises TimeoutError: there are no pictures here, only encoded frames."""
-        raise TimeoutError
-
-    def status(self, now: float) -> CameraStatus:
-        """What this pipeline knows of itself."""
-        encoder = self.encoder_wanted()
-        status = super().status(now)
-        state = "starting" if not self.first_frame.is_set() else "live" if self._connected else "no_signal"
-        return replace(
-            status,
-            is_connected=self._connected,
-            state=state,
-            frames_captured=self.frames_sent,
-            encode_ms_avg=None,
-            encode_ms_max=None,
-            stages=[stage for stage in status.stages if stage.name == "relay"],
-            camera_restarts=self._lost,
-            parts=[],
-            width=encoder.width,
-            height=encoder.height,
-            codec="h264",
-            encoder=ENCODER,
-            fps_asked=encoder.fps,
-            gop=encoder.gop,
-        )
+        description = f"{name} {width}x{height} at {fps:g} fps, its own H.264"
+        self.begin(frame, Opened(width, height, fps, description), description)

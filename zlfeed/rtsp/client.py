@@ -1,4 +1,4 @@
-"""The side of an RTSP connection that publishes: ANNOUNCE, SETUP, RECORD (RFC 2326 sections 10.3, 10.4 and 10.11).
+"""The client's side of an RTSP connection; that which publishes: ANNOUNCE, SETUP, RECORD (RFC 2326 10.3, 10.4, 10.11).
 
 A state machine without I/O: bytes go in, actions come out. Frames go through the connection itself (section 10.12).
 """
@@ -6,6 +6,7 @@ A state machine without I/O: bytes go in, actions come out. Frames go through th
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ DEFAULT_TIMEOUT_S = 60
 _INCURABLE = frozenset({301, 302, 305, 401, 403, 404, 405, 415, 461, 501, 505, 551})
 """Answers that will be the same however often we ask."""
 _STALE_LIMIT = 3
-_TCP = "RTP/AVP/TCP;unicast;interleaved=0-1;mode=record"
+TCP = "RTP/AVP/TCP;unicast;interleaved=0-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +53,34 @@ class Lost:
     curable: bool
 
 
-Action = Send | Recording | Rtcp | Lost
+@dataclass(frozen=True, slots=True)
+class Playing:
+    """The server sends frames now; it forgets us after `timeout_s`."""
+
+    timeout_s: int
 
 
-class RecordingClient:
-    """Publishes one stream at a server. `url` is without credentials; `description` is the SDP.
+@dataclass(frozen=True, slots=True)
+class Rtp:
+    """An RTP packet from the server."""
 
-    `waiting` says whether an answer is due; `basic` whether the password has crossed the net readably.
+    data: bytes
+
+
+Action = Send | Recording | Playing | Rtp | Rtcp | Lost
+
+
+class Client(ABC):
+    """What clients share: requests one after another, logins, the session, its sign of life.
+
+    `url` is without credentials; `waiting` says whether an answer is due; `basic` whether the password has crossed
+    the net readably.
     """
 
-    def __init__(self, url: str, login: Login | None, description: str, agent: str) -> None:
+    def __init__(self, url: str, login: Login | None, agent: str) -> None:
         self.basic = False
         self._url = url
         self._login = login
-        self._description = description
         self._agent = agent
         self._parser = Parser()
         self._cseq = 0
@@ -77,7 +92,16 @@ class RecordingClient:
         self._timeout_s = DEFAULT_TIMEOUT_S
         self._channel = 0
         self._keep_alive = "OPTIONS"
-        self._recording = False
+        self._running = False
+        """Whether frames go, one way or the other."""
+
+    @abstractmethod
+    def _first(self) -> Send:
+        """The first request after OPTIONS."""
+
+    @abstractmethod
+    def _succeeded(self, asked: Request, response: Response) -> Iterator[Action]:
+        """The next step after the server granted `asked`. May raise RtspError."""
 
     @property
     def waiting(self) -> bool:
@@ -92,13 +116,13 @@ class RecordingClient:
 
     def keep_alive(self) -> Iterator[Action]:
         """A sign of life for the session, unless an answer is due anyway."""
-        if self._recording and self._asked is None:
+        if self._running and self._asked is None:
             yield self._ask(self._keep_alive, self._url)
 
     def end(self) -> Iterator[Action]:
         """We leave: TEARDOWN, whose answer nobody needs."""
         if self._session:
-            self._recording = False
+            self._running = False
             yield self._ask("TEARDOWN", self._url)
 
     def receive(self, data: bytes) -> Iterator[Action]:
@@ -106,8 +130,7 @@ class RecordingClient:
         try:
             for message in self._parser.feed(data):
                 if isinstance(message, Interleaved):
-                    if self._recording and message.channel == self._channel + 1:
-                        yield Rtcp(message.data)
+                    yield from self._interleaved(message)
                     continue
                 actions = self._obey(message) if isinstance(message, Request) else self._answered(message)
                 for action in actions:
@@ -115,7 +138,11 @@ class RecordingClient:
                     if isinstance(action, Lost):
                         return
         except RtspError as error:
-            yield Lost(f"it does not speak RTSP ({error})", curable=self._recording)
+            yield Lost(f"it does not speak RTSP ({error})", curable=self._running)
+
+    def _interleaved(self, frame: Interleaved) -> Iterator[Action]:
+        if self._running and frame.channel == self._channel + 1:
+            yield Rtcp(frame.data)
 
     # ------------------------------------------------------------ requests
 
@@ -157,23 +184,18 @@ class RecordingClient:
         self._note_session(response.headers.get("session", ""))
         if response.status == 401:
             yield self._sign(asked, response)
-        elif self._recording:
+        elif self._running:
             # What a keep-alive is answered does not matter, as long as the session is known.
             if response.status == 454:
                 yield Lost("it has forgotten the session", curable=True)
         elif asked.method == "OPTIONS":
             if "GET_PARAMETER" in response.headers.get("public", ""):
                 self._keep_alive = "GET_PARAMETER"
-            yield self._ask("ANNOUNCE", self._url, self._description.encode(), Content_Type="application/sdp")
+            yield self._first()
         elif response.status >= 300:
             yield _refusal(asked.method, response)
-        elif asked.method == "ANNOUNCE":
-            yield self._ask("SETUP", f"{self._url}/{sdp.CONTROL}", Transport=_TCP)
-        elif asked.method == "SETUP":
-            yield self._set_up(response.headers.get("transport", ""))
-        elif asked.method == "RECORD":
-            self._recording = True
-            yield Recording(self._channel, self._timeout_s)
+        else:
+            yield from self._succeeded(asked, response)
 
     def _note_session(self, header: str) -> None:
         name, *parameters = [part.strip() for part in header.split(";")]
@@ -202,12 +224,34 @@ class RecordingClient:
         self._answers_to_challenge = 0
         return self._send(asked)
 
-    def _set_up(self, transport: str) -> Action:
+    def _refused_transport(self, transport: str) -> Lost | None:
+        """Takes the channel from the answer to SETUP; why not, when it is not over this connection."""
         match = re.search(r"interleaved\s*=\s*(\d{1,3})", transport)
         if not transport.upper().startswith("RTP/AVP/TCP") or (match and int(match[1]) > 254):
             return Lost(f"it does not take RTP over TCP: it answers Transport {transport[:80]!r}", curable=False)
         self._channel = int(match[1]) if match else 0
-        return self._ask("RECORD", self._url, Range="npt=0.000-")
+        return None
+
+
+class RecordingClient(Client):
+    """Publishes one stream at a server. `description` is the SDP."""
+
+    def __init__(self, url: str, login: Login | None, description: str, agent: str) -> None:
+        super().__init__(url, login, agent)
+        self._description = description
+
+    def _first(self) -> Send:
+        return self._ask("ANNOUNCE", self._url, self._description.encode(), Content_Type="application/sdp")
+
+    def _succeeded(self, asked: Request, response: Response) -> Iterator[Action]:
+        if asked.method == "ANNOUNCE":
+            yield self._ask("SETUP", f"{self._url}/{sdp.CONTROL}", Transport=f"{TCP};mode=record")
+        elif asked.method == "SETUP":
+            refused = self._refused_transport(response.headers.get("transport", ""))
+            yield refused or self._ask("RECORD", self._url, Range="npt=0.000-")
+        elif asked.method == "RECORD":
+            self._running = True
+            yield Recording(self._channel, self._timeout_s)
 
 
 def _refusal(method: str, response: Response) -> Lost:

@@ -1,0 +1,131 @@
+"""A publisher as another's source, its frames passed on as they are; the source is killed and comes back."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import cv2
+import pytest
+
+from tests.support.commands import PUBLISH, Running, publishing, receiving
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def source(port: int, *arguments: str) -> Running:
+    """A publisher of the test picture at that port, that asks for a password."""
+    asking = [word for word in PUBLISH if word != "--no-auth"]
+    picture = ("--camera", "test", "--size", "320x240", "--rtsp-port", str(port))
+    return Running(*asking, *picture, "--token", "far-away", *arguments)
+
+
+class Passed(NamedTuple):
+    """Where the first publisher listens, and the second's `ready` line."""
+
+    port: int
+    first: Running
+    second: Running
+    urls: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def passed() -> Iterator[Passed]:
+    port = free_port()
+    with source(port) as first:
+        first.line("ready")
+        url = f"rtsp://viewer:far-away@127.0.0.1:{port}/zerolatency"
+        with publishing("--camera", f"yard={url}", "--passthrough") as second:
+            assert "latency is unknown" in second.line("event", code="latency_unknown")["text"]
+            opened = second.line("event", code="camera_opened")
+            assert "H264" in opened["text"]
+            assert "far-away" not in opened["text"]
+            yield Passed(port, first, second, second.line("ready")["urls"])
+
+
+def pictures(capture: cv2.VideoCapture, count: int) -> None:
+    for _ in range(count):
+        good, picture = capture.read()
+        assert good
+        assert picture.shape == (240, 320, 3)
+        assert picture.std() > 20
+
+
+def test_its_frames_reach_viewers_with_its_own_strip(passed: Passed) -> None:
+    capture = cv2.VideoCapture(passed.urls["rtsp"], cv2.CAP_FFMPEG)
+    try:
+        pictures(capture, 10)
+    finally:
+        capture.release()
+    with receiving(passed.urls) as receiver:
+        second = receiver.line("second")
+        while not second["latency_ms"]:
+            second = receiver.line("second")
+        # The first publisher's clock in the picture: both legs are in it.
+        assert 0 < second["latency_ms"]["p50"] < 5000
+    status: dict[str, Any] = passed.second.line("second")
+    assert (status["state"], status["codec"], status["encoder"]) == ("live", "h264", "passthrough")
+    assert status["encode_ms_avg"] is None
+    assert status["fps"] > 5
+
+
+def test_a_wrong_password_is_told(passed: Passed) -> None:
+    with publishing("--camera", f"rtsp://viewer:no@127.0.0.1:{passed.port}/zerolatency", "--passthrough") as publisher:
+        assert publisher.wait(30) == 3
+        assert "refuses the user name or the password" in publisher.words
+
+
+def test_viewers_keep_their_session_while_the_source_is_away(passed: Passed) -> None:
+    capture = cv2.VideoCapture(passed.urls["rtsp"], cv2.CAP_FFMPEG)
+    try:
+        pictures(capture, 3)
+        passed.first.process.kill()
+        lost = passed.second.line("event", code="camera_lost")
+        assert "cannot be passed on" in lost["text"]
+        assert "far-away" not in lost["text"]
+        assert passed.second.line("second", state="no_signal")
+        with source(passed.port) as again:
+            again.line("ready")
+            passed.second.line("event", code="camera_back")
+            pictures(capture, 60)
+            while passed.second.line("second")["state"] != "live":
+                pass
+    finally:
+        capture.release()
+
+
+def test_h265_is_passed_on_too() -> None:
+    port = free_port()
+    with source(port, "--codec", "h265") as first:
+        first.line("ready", 60)
+        url = f"rtsp://viewer:far-away@127.0.0.1:{port}/zerolatency"
+        with publishing("--camera", url, "--passthrough") as second:
+            capture = cv2.VideoCapture(second.line("ready")["urls"]["rtsp"], cv2.CAP_FFMPEG)
+            try:
+                pictures(capture, 5)
+            finally:
+                capture.release()
+            assert second.line("second")["codec"] == "h265"
+            assert second.end() == 130
+            assert second.left_behind() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--camera", "test"), 2, "rtsp:// URL"),
+        (("--camera", "rtsp://127.0.0.1:1/x"), 3, "nothing listens at 127.0.0.1:1"),
+    ],
+)
+def test_what_cannot_be_passed_on_ends_the_command(arguments: tuple[str, ...], code: int, words: str) -> None:
+    with publishing(*arguments, "--passthrough") as publisher:
+        assert publisher.wait(30) == code
+        assert words in publisher.words
+        assert "Traceback" not in publisher.words
