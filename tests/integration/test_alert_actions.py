@@ -41,10 +41,13 @@ async def run(command: str, timeout_s: float | None = None) -> str | None:
 # ------------------------------------------------------------ the command
 
 
-async def test_a_command_has_the_event_on_stdin_and_in_its_environment(tmp_path: Path) -> None:
+async def test_a_command_has_the_event_on_stdin_and_in_its_environment_and_no_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZLFEED_TOKEN", "a-secret-token")
     command = (
-        f'cat > {tmp_path}/in; printf "%s|%s|%s" "$ZLFEED_EVENT_CODE" "$ZLFEED_EVENT_LEVEL" "$ZLFEED_EVENT_TEXT" '
-        f"> {tmp_path}/env; echo noise; echo noise >&2"
+        f'cat > {tmp_path}/in; printf "%s|%s|%s" "$ZLFEED_EVENT_CODE" "$ZLFEED_EVENT_LEVEL" '
+        f'"$ZLFEED_EVENT_TEXT$ZLFEED_TOKEN" > {tmp_path}/env; echo noise; echo noise >&2'
     )
     assert await run(command) is None
     event = json.loads((tmp_path / "in").read_text())

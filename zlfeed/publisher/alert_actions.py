@@ -30,6 +30,8 @@ WEBHOOK_S = 5.0
 LOOK_S = 1.0
 QUEUE_LIMIT = 32
 """Events that wait for a slow command or webhook; then the oldest is dropped."""
+_SECRETS = {"ZLFEED_TOKEN", "ZLFEED_READONLY_TOKEN", "ZLFEED_ALERT_WEBHOOK", "ZLFEED_SERVER"}
+"""Variables of ours that a command has no use for; whatever it leaves running would keep them."""
 
 
 class Alerting:
@@ -156,7 +158,7 @@ async def run_command(command: str, event: Event, line: bytes, timeout_s: float 
             stdout=asyncio.subprocess.DEVNULL,
             stderr=words.write_fd,
             start_new_session=True,
-            env={**os.environ, **fields},
+            env={**{name: value for name, value in os.environ.items() if name not in _SECRETS}, **fields},
         )
     except OSError as error:
         return f"it cannot be run: {os.strerror(error.errno or 0)}"
