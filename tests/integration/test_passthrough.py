@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -10,14 +9,9 @@ import cv2
 import pytest
 
 from tests.support.commands import PUBLISH, Running, publishing, receiving
+from tests.support.media_server import free_port
 
 pytestmark = pytest.mark.timeout(120)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def source(port: int, *arguments: str) -> Running:
