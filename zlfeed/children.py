@@ -91,6 +91,11 @@ class Command:
         """Its exit code, negative for a signal."""
         return await self._process.wait()
 
+    def ask_to_end(self) -> None:
+        """Has it end in order; what it says last can still be heard."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+
     async def stop(self) -> None:
         """Ends it in order, then by force; reaped when this returns."""
         for end in (self._process.terminate, self._process.kill):

@@ -95,9 +95,16 @@ def readonly_for_publisher(settings: Settings) -> Token | None:
     return Token(_read(path), False, path)
 
 
-def renew(*, readonly: bool = False) -> Token:
-    """Makes a new token in place of the old one. Raises UsageError."""
-    path = readonly_file() if readonly else state_file()
+def renew(settings: Settings, *, readonly: bool = False) -> Token:
+    """Makes a new token in place of the old one, in the file that a publisher with these settings reads.
+
+    Raises UsageError, also where it would read none.
+    """
+    name = "readonly_token" if readonly else "token"
+    file: Path | None = getattr(settings, f"{name}_file")
+    if file is None and getattr(settings, name) is not None:
+        raise UsageError(f"the configuration holds the token itself: change {name} there, or name a {name}_file")
+    path = file or (readonly_file() if readonly else state_file())
     try:
         return _create(path, replace=True)
     except OSError as error:
@@ -110,6 +117,8 @@ def _create(path: Path, *, replace: bool = False) -> Token:
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(secrets.token_urlsafe(18) + "\n")
+    if replace:
+        _as_before(path, draft)
     try:
         with contextlib.suppress(FileExistsError):
             if replace or not hasattr(os, "link"):
@@ -119,6 +128,14 @@ def _create(path: Path, *, replace: bool = False) -> Token:
     finally:
         draft.unlink(missing_ok=True)
     return Token(_read(path), False, path, created=True)
+
+
+def _as_before(path: Path, draft: Path) -> None:
+    """Gives the draft the owner and the rights of the file it is to replace, if any: a service may have to read it."""
+    with contextlib.suppress(OSError, AttributeError):
+        was = os.stat(path)
+        os.chmod(draft, was.st_mode & 0o777)
+        os.chown(draft, was.st_uid, was.st_gid)
 
 
 def _read(path: Path) -> str:

@@ -82,10 +82,10 @@ def test_a_new_token_is_taken_and_the_old_one_is_none_any_more() -> None:
     access = Access.of(Settings())
     assert access.take(Settings()) == []
     (old,) = access.words
-    new = tokens.renew().value
+    new = tokens.renew(Settings()).value
     assert access.take(Settings()) == ["token"]
     assert (access.role(old, ELSEWHERE), access.role(new, ELSEWHERE)) == (None, "control")
-    look = tokens.renew(readonly=True).value
+    look = tokens.renew(Settings(), readonly=True).value
     assert access.take(Settings()) == ["read-only token"]
     assert access.role(look, ELSEWHERE) == "view"
 

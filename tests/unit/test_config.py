@@ -7,6 +7,7 @@ import pytest
 from zlfeed.config import Settings, load, parse_bitrate, parse_size, unknown_variables
 from zlfeed.config_sources import OLDER_NAMES
 from zlfeed.errors import UsageError
+from zlfeed.publisher import takers
 
 
 @pytest.fixture(autouse=True)
@@ -282,3 +283,10 @@ def test_a_foreign_dotenv_is_no_concern_of_ours() -> None:
     settings = load()
     assert settings.publisher is None
     assert settings.host is None
+
+
+def test_every_setting_is_live_or_waits_for_a_restart_or_is_another_commands() -> None:
+    lists = (takers.LIVE, takers.RESTART, takers.OTHERS)
+    for name in Settings.model_fields:
+        assert sum(name in one for one in lists) == 1, f"{name}: put it into one of LIVE, RESTART, OTHERS in takers.py"
+    assert frozenset().union(*lists) == set(Settings.model_fields), "a name that is no setting any more"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from zlfeed import config_command, tokens
+from zlfeed.config import Settings
 from zlfeed.errors import UsageError
 
 
@@ -81,9 +82,21 @@ def test_a_right_configuration_is_said_to_be_right(
 
 
 def test_a_new_token_takes_the_old_one_s_place_and_is_nobody_else_s_to_read() -> None:
-    first, second = tokens.renew(), tokens.renew()
+    first, second = tokens.renew(Settings()), tokens.renew(Settings())
     assert first.value != second.value
     assert second.path is not None
     assert second.path.read_text().strip() == second.value
     assert second.path.stat().st_mode & 0o777 == 0o600
     assert [file.name for file in second.path.parent.iterdir()] == ["token"]
+
+
+def test_a_new_token_is_put_where_the_publisher_reads_it(tmp_path: Path) -> None:
+    file = tmp_path / "t"
+    file.write_text("some-token-1")
+    file.chmod(0o640)
+    token = tokens.renew(Settings(token_file=file))
+    assert (token.path, file.read_text().strip()) == (file, token.value)
+    assert file.stat().st_mode & 0o777 == 0o640, "a service of another user may read it as before"
+    assert not tokens.state_file().exists()
+    with pytest.raises(UsageError, match="holds the token itself: change token there, or name a token_file"):
+        tokens.renew(Settings(token="some-token-1"))

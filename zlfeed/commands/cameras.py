@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from zlfeed.commands.common import Json, end
+from zlfeed.commands.common import ConfigFile, Json, end, load_settings
 
 
 def cameras(
@@ -16,6 +16,7 @@ def cameras(
             metavar="SRC", help="Put this camera's controls back to its defaults, and forget what was set on it."
         ),
     ] = None,
+    config_file: ConfigFile = None,
     json: Json = False,
 ) -> None:
     """The cameras of this machine: names, sizes, rates, pixel formats, controls, and who holds them."""
@@ -23,6 +24,7 @@ def cameras(
     def run() -> int:
         from zlfeed.cameras import run as list_cameras
 
+        load_settings(config_file)
         return list_cameras(as_json=json, reset=reset)
 
     end(run)

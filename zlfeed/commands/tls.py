@@ -44,7 +44,11 @@ def tls_init(
 
 @group.command("show", cls=Command)
 def tls_show(
-    cert: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Default: the one that `init` made.")] = None,
+    cert: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="Default: that of --tls-cert, else the one that `init` made."),
+    ] = None,
+    config_file: ConfigFile = None,
 ) -> None:
     """A certificate's fingerprint, names and last day."""
 
@@ -52,9 +56,10 @@ def tls_show(
         from zlfeed import certificates
         from zlfeed.tls import Pair
 
+        named = cert or load_settings(config_file).tls_cert
         files = certificates.default_pair()
-        for line in certificates.describe(Pair(cert, Path("–")) if cert else files):
-            if not (cert and line.startswith("key ")):
+        for line in certificates.describe(Pair(named, Path("–")) if named else files):
+            if not (named and line.startswith("key ")):
                 typer.echo(line)
         return ExitCode.OK
 

@@ -55,7 +55,7 @@ from zlfeed.publisher.reload import Reloading
 from zlfeed.publisher.report import JsonReport, Report, TextReport
 from zlfeed.publisher.service import ServiceLink
 from zlfeed.publisher.status_server import StatusServer
-from zlfeed.publisher.takers import limits, takers
+from zlfeed.publisher.takers import RESTART, limits, takers
 from zlfeed.publisher.viewers import ViewerReports
 from zlfeed.publisher.wishes import restored, to_keep
 from zlfeed.restart import Restarts
@@ -154,7 +154,9 @@ class Publisher:
             self._pipelines = [self._pipeline(spec, ffmpegs[0], encoders) for spec in specs]
             self._pushes = self._make_pushes()
             taking = takers(self._panels, self._alerting, self.take_tokens)
-            self._reloading = Reloading(self._settings, self._settings.again, taking, self._service, self._event)
+            self._reloading = Reloading(
+                self._settings, self._settings.again, taking, RESTART, self._service, self._event
+            )  # fmt: skip
             async with asyncio.TaskGroup() as tasks:
                 # The two planes are supervised apart: whatever fails in the status plane, no frame is lost.
                 owned = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from zlfeed import logs
@@ -42,13 +42,18 @@ class Reloading:
         settings: Settings,
         read: Callable[[], Settings],
         takers: Iterable[Taker],
+        later: Set[str],
         service: ServiceLink,
         on_event: Callable[[str, str, str], None],
     ) -> None:
-        """`read` gives the settings as they are said now, or raises UsageError."""
+        """`read` gives the settings as they are said now, or raises UsageError.
+
+        `later` are the settings that wait for a restart.
+        """
         self._settings = settings
         self._read = read
         self._takers = list(takers)
+        self._later = later
         self._service = service
         self._on_event = on_event
         self._asked = asyncio.Event()
@@ -88,8 +93,7 @@ class Reloading:
                 self._on_event("error", "reload_failed", f"{', '.join(mine) or 'the configuration'}: {why}")
                 continue
             self._settings = self._settings.model_copy(update={name: getattr(new, name) for name in mine})
-        live = frozenset().union(*(taker.names for taker in self._takers))
-        self._tell(taken, [name for name in names if name not in live])
+        self._tell(taken, [name for name in names if name in self._later])
 
     def _tell(self, taken: Sequence[str], later: Sequence[str]) -> None:
         words = [f"in force: {', '.join(taken)}"] if taken else []

@@ -18,6 +18,23 @@ from zlfeed.publisher.wishes import said
 PICTURE = frozenset({"bitrate", "gop", "fps", "size", "no_overlay"})
 ALERTS = frozenset({"alert_latency", "alert_fps", "alert_temperature", "alert_command", "alert_webhook"})
 TOKENS = frozenset({"token", "token_file", "readonly_token", "readonly_token_file", "no_auth"})
+LEVEL = frozenset({"log_level"})
+LIVE = PICTURE | ALERTS | TOKENS | LEVEL
+"""Taken while the publisher runs."""
+RESTART = frozenset({
+    "camera", "play", "no_adaptive", "min_bitrate", "codec", "encoder", "preset", "server", "ffmpeg_path",
+    "mediamtx_path", "host", "advertise", "rtsp_port", "websocket_port", "hls_port", "webrtc_port", "stream_name",
+    "web_plain", "allow", "metrics_port", "metrics_host", "no_announce", "tls_cert", "tls_key", "rtsps_port",
+    "wait_camera", "no_timecode", "no_closed_frames", "reset_controls", "duration", "log_format", "log_file",
+    "log_file_size", "log_file_count",
+})  # fmt: skip
+"""What a publisher goes by from its start on."""
+OTHERS = frozenset({
+    "mediamtx_base_url", "publisher", "connection_timeout", "backend", "transport", "status_url", "fingerprint",
+    "refresh_hz", "preview", "preview_hz", "bell", "notify", "limit_age", "limit_fps", "limit_latency", "limit_cpu",
+    "limit_memory", "limit_temperature", "limit_loss",
+})  # fmt: skip
+"""Those of other commands, which a running publisher has nothing to do with. Every setting is in one of the three."""
 
 
 def started_as(settings: Settings, before: PipelineSettings) -> PipelineSettings:
@@ -64,6 +81,6 @@ def takers(
     return [
         Taker(PICTURE, picture),
         Taker(ALERTS, alerts),
-        Taker(frozenset({"log_level"}), level),
+        Taker(LEVEL, level),
         Taker(TOKENS, take_tokens, always=True),
     ]
