@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.commands import PUBLISH, Running, publishing, receiving
 from tests.support.media_server import free_port
+from tests.support.status_tap import StatusTap
+from zlfeed.model import CameraStatus, ControlResult, SetControl
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -68,6 +70,21 @@ def test_its_frames_reach_viewers_with_its_own_strip(passed: Passed) -> None:
     assert (status["state"], status["codec"], status["encoder"]) == ("live", "h264", "passthrough")
     assert status["encode_ms_avg"] is None
     assert status["fps"] > 5
+
+
+def test_what_is_the_sources_is_not_set_here(passed: Passed) -> None:
+    with StatusTap(passed.urls["websocket"]) as tap:
+        tap.until(CameraStatus, lambda status: status.state == "live")
+
+        def answer_to(name: str, value: str) -> ControlResult:
+            tap.send(SetControl("yard", name, value, id=1))
+            return tap.until(ControlResult, lambda answer: answer.name == name)[1]
+
+        for name, value in {"privacy": "slate", "bitrate": "500", "size": "640x480", "overlay": "off"}.items():
+            refused = answer_to(name, value)
+            assert not refused.ok
+            assert "the picture is the source's" in refused.text
+        assert answer_to("restart_camera", "").ok
 
 
 def test_a_wrong_password_is_told(passed: Passed) -> None:
