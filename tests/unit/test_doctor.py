@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from zlfeed import certificates, tls
+from zlfeed import certificates, discovery, tls
 from zlfeed.config import Settings
 from zlfeed.doctor import app, checks, encoders, ntp, reach, self_test
 from zlfeed.doctor.finding import Finding, worst
 from zlfeed.publisher.ffmpeg import EncoderSettings
 from zlfeed.publisher.trial import Trial
+from zlfeed.receiver.describe import Description
+from zlfeed.receiver.target import Target
 
 SUMMARY: dict[str, Any] = {
     "frames": 120,
@@ -159,6 +161,30 @@ def test_a_vpn_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reach, "own", list)
     (alone,) = reach.network(Settings(advertise=None, publisher=None))
     assert alone.level == "warn"
+
+
+def test_a_publisher_that_was_only_found_is_shown_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[object] = []
+    offer = discovery.Offer("pi", ("10.9.0.2",), 8554, 9000, ("front",), asks_token=True)
+
+    async def find() -> list[discovery.Offer]:
+        return [offer]
+
+    async def reachable(_offer: discovery.Offer) -> str:
+        return "10.9.0.2"
+
+    def describe(target: Target, _timeout_s: float, _trust: tls.Trust) -> Description:
+        shown.append(target.credentials)
+        return Description(False, "it asks for a token", wants_token=True)
+
+    monkeypatch.setattr(discovery, "find", find)
+    monkeypatch.setattr(discovery, "reachable", reachable)
+    monkeypatch.setattr(reach, "describe", describe)
+    (found,) = reach.publisher(Settings(publisher=None, token="main-token-1"))
+    assert shown == [None]
+    assert (found.level, found.text) == (
+        "ok", "rtsp://10.9.0.2:8554/front answers, and asks for a token; none was shown to it",
+    )  # fmt: skip
 
 
 def test_nothing_that_is_wrong_is_left_unsaid_on_a_narrow_terminal_or_none(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from zlfeed import discovery
 from zlfeed.config import Settings
 from zlfeed.doctor.finding import Finding
 from zlfeed.errors import UsageError
-from zlfeed.net import host_port, is_loopback, plain_host
+from zlfeed.net import host_port, is_loopback, is_own, plain_host
 from zlfeed.receiver.describe import describe
 from zlfeed.receiver.probe import ask_status
 from zlfeed.receiver.target import Target, parse
@@ -138,7 +138,7 @@ def publisher(settings: Settings) -> Iterator[Finding]:
         except UsageError as error:
             yield Finding("publisher", "fail", str(error), "correct PI_VPN_IP, or `publisher` in zlfeed.toml")
             return
-        yield from _asked(settings, target, status)
+        yield from _asked(settings, target, status, for_client(settings, target.host))
         return
     offers = asyncio.run(discovery.find())
     if not offers:
@@ -146,13 +146,17 @@ def publisher(settings: Settings) -> Iterator[Finding]:
     for offer in offers:
         host = asyncio.run(discovery.reachable(offer))
         target = parse(f"{host_port(host, offer.rtsp_port)}/{offer.streams[0]}", rtsp_port=0, stream_name="")
-        yield from _asked(settings, target, status_url(host_port(host, offer.websocket_port), 0))
+        # Anybody may announce a publisher: only this machine's own is shown a token.
+        token = for_client(settings, host) if is_own(host) else ""
+        yield from _asked(settings, target, status_url(host_port(host, offer.websocket_port), 0), token)
 
 
-def _asked(settings: Settings, target: Target, status: str) -> Iterator[Finding]:
-    token, trust = for_client(settings, target.host), Trust(settings.fingerprint)
+def _asked(settings: Settings, target: Target, status: str, token: str) -> Iterator[Finding]:
+    trust = Trust(settings.fingerprint)
     answer = describe(target.with_token(token), settings.connection_timeout, trust)
-    # A door that is there and asks for the token is well; who wants to watch has to give it.
+    if answer.wants_token and not settings.publisher:
+        yield Finding("publisher rtsp", "ok", f"{target.url} answers, and asks for a token; none was shown to it")
+        return
     took = f" ({answer.took_ms:.0f} ms)" if answer.ok and answer.took_ms is not None else ""
     yield Finding("publisher rtsp", "ok" if answer.ok else "warn", answer.sentence + took)
     for found in asyncio.run(ask_status(status, token, settings.connection_timeout, trust)):
