@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import sys
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -21,15 +21,14 @@ from zlfeed.monitor.lines import glyphs_for
 from zlfeed.monitor.preview import Asked
 from zlfeed.monitor.screens.base import Dialog, View
 from zlfeed.monitor.screens.camera import CameraScreen
-from zlfeed.monitor.screens.controls import ControlsDialog
-from zlfeed.monitor.screens.dialogs import AddressesDialog, ChainDialog, HelpDialog, ViewersDialog, keys_of
-from zlfeed.monitor.screens.log import LogScreen
-from zlfeed.monitor.screens.overview import OverviewScreen, Table
 from zlfeed.monitor.session import Session
 from zlfeed.monitor.snapshot import Snapshot
 from zlfeed.monitor.source import Source
 from zlfeed.monitor.themes import DARK, THEMES, Palette
 from zlfeed.monitor.views import log as log_view
+
+if TYPE_CHECKING:  # screens that are not in the first picture are imported by who opens them
+    from zlfeed.monitor.screens.overview import Table
 
 NEWS_DELAY_S = 0.04
 """News that come together are drawn together."""
@@ -46,9 +45,9 @@ class MonitorApp(App[None]):
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("o", "overview", "Overview"),
         Binding("l", "log", "Log"),
-        Binding("w", "viewers", "Viewers"),
-        Binding("u", "addresses", "URLs"),
-        Binding("x", "chain", "Chain", show=False),
+        Binding("w", "dialog('ViewersDialog')", "Viewers"),
+        Binding("u", "dialog('AddressesDialog')", "URLs"),
+        Binding("x", "dialog('ChainDialog')", "Chain", show=False),
         Binding("c", "controls", "Controls"),
         Binding("v", "preview", "Preview"),
         Binding("p,space", "pause", "Pause", key_display="p"),
@@ -56,7 +55,7 @@ class MonitorApp(App[None]):
         Binding("a", "acknowledge", "Alerts seen", show=False),
         Binding("b", "ringing", "Bell on alerts", show=False),
         Binding("f", "filter", "Log level", show=False),
-        Binding("slash", "find", "Find in the log", show=False, key_display="/"),
+        Binding("slash", "log(True)", "Find in the log", show=False, key_display="/"),
         Binding("e", "export", "Log to a file", show=False),
         *[Binding(str(n), f"camera({n})", f"Camera {n}", show=False) for n in range(1, 10)],
         Binding("ctrl+c", "interrupt", "Quit", show=False, priority=True),
@@ -139,7 +138,7 @@ class MonitorApp(App[None]):
             first = not self.session.snapshot.cameras
             self.session.snapshot = snapshot
             if first and len(self.session.snapshot.hosts) > 1 and isinstance(self.screen, CameraScreen):
-                self.push_screen(OverviewScreen(self.session))
+                self.action_overview()
             self._ask_picture()
             self.session.preview = self.source.preview()
         self.redraw()
@@ -200,41 +199,40 @@ class MonitorApp(App[None]):
 
     def action_help(self) -> None:
         """All keys."""
+        from zlfeed.monitor.screens.dialogs import HelpDialog, keys_of
+        from zlfeed.monitor.screens.overview import Table
+
         self.push_screen(HelpDialog(self.session, keys_of([*MonitorApp.BINDINGS, *Table.BINDINGS])))
 
     def action_overview(self) -> None:
         """The table of all cameras, or back from it."""
+        from zlfeed.monitor.screens.overview import OverviewScreen
+
         if isinstance(self.screen, OverviewScreen):
             self.pop_screen()
         else:
             self._base()
             self.push_screen(OverviewScreen(self.session))
 
-    def action_log(self) -> None:
-        """The log over the whole screen, or back from it."""
-        if isinstance(self.screen, LogScreen):
+    def action_log(self, find: bool = False) -> None:
+        """The log over the whole screen, or back from it; or to find words in it."""
+        from zlfeed.monitor.screens.log import LogScreen
+
+        if isinstance(self.screen, LogScreen) and not find:
             self.pop_screen()
         else:
-            self.push_screen(LogScreen(self.session))
+            self.push_screen(LogScreen(self.session, find=find))
 
-    def action_find(self) -> None:
-        """Looks for words in the log."""
-        self.push_screen(LogScreen(self.session, find=True))
+    def action_dialog(self, name: str) -> None:
+        """A box over the screen: every viewer, the chain's parts, addresses."""
+        from zlfeed.monitor.screens import dialogs
 
-    def action_viewers(self) -> None:
-        """Every viewer."""
-        self.push_screen(ViewersDialog(self.session))
-
-    def action_chain(self) -> None:
-        """Every part's state, restarts and last error."""
-        self.push_screen(ChainDialog(self.session))
-
-    def action_addresses(self) -> None:
-        """Where the feed can be watched."""
-        self.push_screen(AddressesDialog(self.session))
+        self.push_screen(getattr(dialogs, name)(self.session))
 
     def action_controls(self) -> None:
         """What can be set at the camera."""
+        from zlfeed.monitor.screens.controls import ControlsDialog
+
         self.push_screen(ControlsDialog(self.session, self.source.setter, self.source.set_control))
 
     def action_preview(self) -> None:
@@ -272,7 +270,8 @@ class MonitorApp(App[None]):
     def action_export(self) -> None:
         """Writes what the filter lets through to a file in the working folder."""
         entries = log_view.select(self.session.snapshot.log, self.session.filter)
-        self._write(files.name("log", "txt"), log_view.export(entries).encode(), f"{len(entries)} lines are in")
+        said = "1 line is in" if len(entries) == 1 else f"{len(entries)} lines are in"
+        self._write(files.name("log", "txt"), log_view.export(entries).encode(), said)
 
     def _write(self, name: str, data: bytes, said: str) -> None:
         done, words = files.write(name, data)
