@@ -96,6 +96,12 @@ class _SpeaksTls(NamedTuple):
     sentence: str
 
 
+class _NoTls(NamedTuple):
+    """What was taken to speak TLS does not, or no longer."""
+
+    sentence: str
+
+
 async def wants_token(url: str, *, trust: Trust, timeout_s: float) -> bool:
     """Whether the publisher there turns away who has no token; False also when it does not answer."""
     heard: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -197,14 +203,17 @@ class StatusClient:
 
     async def _session(self) -> str | StartError:
         """One connection from start to end; how it ended."""
-        ended = await self._attempt()
-        if isinstance(ended, _SpeaksTls):
+        ended = sentence = await self._attempt()
+        if isinstance(sentence, _SpeaksTls):
             # On this machine it is found out: where the feed does not leave it, there is nothing to be proven.
             self._found_tls = True
             ended = await self._attempt()
-        return ended.sentence if isinstance(ended, _SpeaksTls) else ended
+        if isinstance(ended, _NoTls):
+            self._found_tls = False
+            ended = sentence
+        return ended.sentence if isinstance(ended, _SpeaksTls | _NoTls) else ended
 
-    async def _attempt(self) -> str | StartError | _SpeaksTls:
+    async def _attempt(self) -> str | StartError | _SpeaksTls | _NoTls:
         secure = self._found_tls or self.url.startswith("wss:")
         url = self.url.replace("ws://", "wss://", 1) if self._found_tls else self.url
         try:
@@ -350,10 +359,12 @@ class StatusClient:
             return StartError(f"{self._where} speaks another version of the status protocol{reason}; update zlfeed")
         return f"{self._where} closed the connection ({frame.code}{reason})"
 
-    def _why_not(self, error: Exception) -> str | StartError | _SpeaksTls:
+    def _why_not(self, error: Exception) -> str | StartError | _SpeaksTls | _NoTls:
         """Why there is no connection."""
         if isinstance(error, Untrusted | ssl.SSLCertVerificationError):
             return StartError(tls.words(error, self._where))
+        if self._found_tls and isinstance(error, ssl.SSLError | ConnectionResetError | InvalidMessage):
+            return _NoTls(f"{self._where} answers, but not as a WebSocket server")
         if isinstance(error, ssl.SSLError):
             return tls.words(error, self._where)
         if isinstance(error, TimeoutError):
@@ -362,7 +373,7 @@ class StatusClient:
             return f"{self._where} is no zlfeed publisher's status port (HTTP {error.response.status_code})"
         if isinstance(error, InvalidMessage):
             sentence = f"{self._where} answers, but not as a WebSocket server"
-            if self._found_tls or self.url.startswith("wss:"):
+            if self.url.startswith("wss:"):
                 return sentence
             if is_own(self._host):
                 return _SpeaksTls(sentence)

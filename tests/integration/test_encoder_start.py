@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -32,6 +34,11 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def said(publisher: Running, kind: str) -> list[dict[str, Any]]:
+    """All its lines of that type so far."""
+    return [line for line in map(json.loads, publisher.out) if line["type"] == kind]
+
+
 def test_one_camera_without_an_encoder_is_tried_again_while_another_is_seen(
     standin: tuple[Path, Path], clip: Path
 ) -> None:
@@ -45,8 +52,8 @@ def test_one_camera_without_an_encoder_is_tried_again_while_another_is_seen(
             assert "without 352x288" in event["text"]
         assert publisher.process.poll() is None
         orders.write_text("")
-        ready = {publisher.line("ready")["camera"] for _ in range(2)}
-        assert ready == {"front", "back"}
+        # That of the first may have come among the events.
+        wait_until(lambda: {line["camera"] for line in said(publisher, "ready")} == {"front", "back"}, 30)
         assert publisher.end() == 130
         assert publisher.left_behind() == []
 
