@@ -23,10 +23,10 @@ import numpy as np
 
 from zlfeed.config import parse_bitrate
 from zlfeed.metrics import percentile
-from zlfeed.publisher.encoders import EncoderKind, kind_of
-from zlfeed.publisher.ffmpeg import EncoderSettings, encode_argv, find_ffmpegs, version_of
-from zlfeed.publisher.i420 import Plane
-from zlfeed.publisher.nut import NutDemuxer, Packet
+from zlfeed.publisher.encode.encoders import EncoderKind, kind_of
+from zlfeed.publisher.encode.ffmpeg import EncoderSettings, encode_argv, find_ffmpegs, version_of
+from zlfeed.publisher.encode.nut import NutDemuxer, Packet
+from zlfeed.publisher.picture.i420 import Plane
 
 _HELD_S = 0.5
 

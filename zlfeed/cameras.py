@@ -106,7 +106,7 @@ def run(*, as_json: bool, reset: str | None) -> int:
 def _reset(name: str) -> int:
     """Puts a camera's controls back to the driver's defaults, and forgets what was kept of it."""
     from zlfeed.publisher.camera.source import ControlRefused, parse_camera
-    from zlfeed.publisher.kept import forget
+    from zlfeed.publisher.controls.kept import forget
 
     spec = parse_camera(name, "camera")
     done = []

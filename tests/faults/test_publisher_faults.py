@@ -60,7 +60,7 @@ def test_a_killed_publisher_leaves_no_child_and_its_viewers_come_back(away_s: fl
 _FAILING = """
 import os
 import zlfeed.publisher.app as app
-import zlfeed.publisher.status_server as status_server
+import zlfeed.publisher.status.server as status_server
 from zlfeed.publisher.host_metrics import HostSampler
 
 def failing(function):

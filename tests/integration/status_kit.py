@@ -25,7 +25,7 @@ from zlfeed.model import (
     ViewerReport,
     Welcome,
 )
-from zlfeed.publisher.status_server import StatusServer
+from zlfeed.publisher.status.server import StatusServer
 from zlfeed.status_client import MAX_MESSAGE_BYTES
 from zlfeed.wire.convert import decode, encode
 

@@ -20,9 +20,9 @@ from tests.support.commands import PUBLISH, Running, publishing
 from tests.support.rtsp_client import connected
 from tests.support.status_tap import StatusTap
 from zlfeed.model import CameraStatus, Event, Hello, ViewerReport
-from zlfeed.publisher import alert_actions
-from zlfeed.publisher.alert_actions import QUEUE_LIMIT, Alerting, as_json, run_command
-from zlfeed.publisher.alerts import Limits
+from zlfeed.publisher.alerting import actions as alert_actions
+from zlfeed.publisher.alerting.actions import QUEUE_LIMIT, Alerting, as_json, run_command
+from zlfeed.publisher.alerting.alerts import Limits
 from zlfeed.rtsp.auth import Login, best, challenges
 
 pytestmark = [

@@ -16,11 +16,11 @@ import psutil
 import pytest
 
 from zlfeed.errors import EncoderError
-from zlfeed.publisher import encoder as encoder_module
-from zlfeed.publisher import ffmpeg as ffmpeg_module
 from zlfeed.publisher.camera import FrameInfo
-from zlfeed.publisher.encoder import EncodedFrame, Encoder
-from zlfeed.publisher.ffmpeg import EncoderSettings, find_ffmpeg, version_of
+from zlfeed.publisher.encode import encoder as encoder_module
+from zlfeed.publisher.encode import ffmpeg as ffmpeg_module
+from zlfeed.publisher.encode.encoder import EncodedFrame, Encoder
+from zlfeed.publisher.encode.ffmpeg import EncoderSettings, find_ffmpeg, version_of
 from zlfeed.rtsp.codecs import CODECS
 from zlfeed.rtsp.nal import split
 

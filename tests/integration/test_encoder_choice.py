@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from zlfeed.errors import EncoderError
-from zlfeed.publisher import choice as choice_module
-from zlfeed.publisher.choice import EncoderChoice
-from zlfeed.publisher.encoders import KINDS
-from zlfeed.publisher.ffmpeg import EncoderSettings, find_ffmpeg, find_ffmpegs
-from zlfeed.publisher.trial import Trial, attempt
+from zlfeed.publisher.encode import choice as choice_module
+from zlfeed.publisher.encode.choice import EncoderChoice
+from zlfeed.publisher.encode.encoders import KINDS
+from zlfeed.publisher.encode.ffmpeg import EncoderSettings, find_ffmpeg, find_ffmpegs
+from zlfeed.publisher.encode.trial import Trial, attempt
 
 pytestmark = pytest.mark.timeout(90)
 WISH = EncoderSettings(320, 240, 30, 300_000, 30)

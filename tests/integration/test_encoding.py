@@ -18,9 +18,9 @@ import pytest
 
 from zlfeed.errors import EncoderError
 from zlfeed.publisher.camera import FrameInfo
-from zlfeed.publisher.encoder import EncodedFrame, Encoder
-from zlfeed.publisher.encoding import Encoding
-from zlfeed.publisher.ffmpeg import EncoderSettings, find_ffmpeg
+from zlfeed.publisher.encode.encoder import EncodedFrame, Encoder
+from zlfeed.publisher.encode.encoding import Encoding
+from zlfeed.publisher.encode.ffmpeg import EncoderSettings, find_ffmpeg
 
 pytestmark = pytest.mark.timeout(60)
 LIMIT_S = 25.0

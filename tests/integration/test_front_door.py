@@ -17,7 +17,7 @@ from tests.support.rtsp_client import RtspClient, connected
 from tests.support.standin_mediamtx import StandIn
 from zlfeed.errors import PortError
 from zlfeed.publisher import front
-from zlfeed.publisher.controls import Refused
+from zlfeed.publisher.controls.definitions import Refused
 from zlfeed.publisher.front import DoorSettings, FrontDoor, Topology, choose
 from zlfeed.publisher.mediamtx import server
 from zlfeed.publisher.mediamtx.locate import Program

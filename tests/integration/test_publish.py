@@ -21,7 +21,7 @@ import pytest
 from tests.support.commands import PUBLISH, Running, publishing
 from tests.support.rtsp_client import connected
 from zlfeed.model import CameraStatus
-from zlfeed.publisher.ffmpeg import find_ffmpeg
+from zlfeed.publisher.encode.ffmpeg import find_ffmpeg
 
 pytestmark = [
     pytest.mark.timeout(90),

@@ -26,7 +26,7 @@ from tests.support.rtsp_client import connected
 from tests.support.status_tap import StatusTap
 from tests.support.watching import Watcher
 from zlfeed.model import CameraStatus, ControlResult, Event, SetControl, Subscribe, Thumbnail, Welcome
-from zlfeed.publisher.ffmpeg import find_ffmpeg
+from zlfeed.publisher.encode.ffmpeg import find_ffmpeg
 
 pytestmark = [
     pytest.mark.timeout(120),

@@ -10,8 +10,12 @@ from pathlib import Path
 from tests.integration.status_kit import LIMIT_S, Source, publisher
 from zlfeed import status_client
 from zlfeed.model import CameraStatus
-from zlfeed.publisher import controls, panel, status_server, status_session, thumbnails
-from zlfeed.publisher.outbox import LIMIT
+from zlfeed.publisher.controls import definitions as controls
+from zlfeed.publisher.controls import panel
+from zlfeed.publisher.status import server as status_server
+from zlfeed.publisher.status import session as status_session
+from zlfeed.publisher.status import thumbnails
+from zlfeed.publisher.status.outbox import LIMIT
 from zlfeed.wire import zlfeed_pb2
 from zlfeed.wire.close import CloseCode
 

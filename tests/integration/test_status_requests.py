@@ -9,8 +9,8 @@ import pytest
 
 from tests.integration.status_kit import LIMIT_S, Client, Source, client, publisher, until
 from zlfeed.model import CameraStatus, ControlResult, Ping, Pong, SetControl, Subscribe, Thumbnail
-from zlfeed.publisher import status_session
-from zlfeed.publisher.thumbnails import DEFAULT_WIDTH, MAX_HZ, MAX_WIDTH
+from zlfeed.publisher.status import session as status_session
+from zlfeed.publisher.status.thumbnails import DEFAULT_WIDTH, MAX_HZ, MAX_WIDTH
 
 
 async def test_a_control_that_takes_its_time_holds_up_nobody() -> None:

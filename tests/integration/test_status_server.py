@@ -29,9 +29,10 @@ from zlfeed.model import (
     ViewerReport,
     Welcome,
 )
-from zlfeed.publisher import status_server, status_session
-from zlfeed.publisher.outbox import LIMIT
-from zlfeed.publisher.status_server import StatusServer
+from zlfeed.publisher.status import server as status_server
+from zlfeed.publisher.status import session as status_session
+from zlfeed.publisher.status.outbox import LIMIT
+from zlfeed.publisher.status.server import StatusServer
 from zlfeed.wire import zlfeed_pb2
 from zlfeed.wire.close import CloseCode
 

@@ -14,8 +14,8 @@ import pytest
 from zlfeed import timecode
 from zlfeed.publisher.camera import FrameInfo
 from zlfeed.publisher.camera.pattern import Pattern
-from zlfeed.publisher.encoder import EncodedFrame, Encoder
-from zlfeed.publisher.ffmpeg import EncoderSettings, find_ffmpeg
+from zlfeed.publisher.encode.encoder import EncodedFrame, Encoder
+from zlfeed.publisher.encode.ffmpeg import EncoderSettings, find_ffmpeg
 from zlfeed.timecode import Timecode
 
 FRAMES = 40

@@ -21,7 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.support.browser import browsing
 from tests.support.commands import Running
 from zlfeed.model import CameraStatus, ControlResult, Hello, SetControl, Welcome
-from zlfeed.publisher.status_session import READ_ONLY
+from zlfeed.publisher.status.session import READ_ONLY
 from zlfeed.receiver.describe import Description, describe
 from zlfeed.receiver.target import parse
 from zlfeed.wire.close import CloseCode

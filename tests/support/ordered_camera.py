@@ -22,7 +22,7 @@ from zlfeed.errors import CameraError
 from zlfeed.publisher.camera import source
 from zlfeed.publisher.camera.records import Request
 from zlfeed.publisher.camera.source import Opened, Stamp
-from zlfeed.publisher.i420 import Plane
+from zlfeed.publisher.picture.i420 import Plane
 
 LUMA = 180
 """How bright its pictures are; a slate is dark."""

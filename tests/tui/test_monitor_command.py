@@ -31,7 +31,7 @@ from zlfeed.model import (
 )
 from zlfeed.monitor.plain import describe, to_json
 from zlfeed.monitor.state import MonitorState
-from zlfeed.publisher.status_server import StatusServer
+from zlfeed.publisher.status.server import StatusServer
 from zlfeed.wire.close import CloseCode
 
 LIMIT_S = 40.0

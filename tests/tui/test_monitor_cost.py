@@ -8,7 +8,7 @@ from zlfeed.bench import goals, terminal
 from zlfeed.bench.plan import Format
 from zlfeed.bench.senders import Tools
 from zlfeed.bench.terminal import Watching
-from zlfeed.publisher.ffmpeg import find_ffmpeg
+from zlfeed.publisher.encode.ffmpeg import find_ffmpeg
 
 pytestmark = [pytest.mark.needs("ffmpeg")]
 

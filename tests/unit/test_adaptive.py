@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from zlfeed.publisher.adaptive import HOLD_S, LONGEST_HOLD_S, SETTLE_S, Adaptive, Link, Step
+from zlfeed.publisher.encode.adaptive import HOLD_S, LONGEST_HOLD_S, SETTLE_S, Adaptive, Link, Step
 
 ASKED, FLOOR = 800_000, 200_000
 

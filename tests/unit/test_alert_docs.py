@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from zlfeed.config import Settings
-from zlfeed.publisher import alert_actions, alerts
+from zlfeed.publisher.alerting import actions as alert_actions
+from zlfeed.publisher.alerting import alerts
 
 PAGE = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text("utf-8")
 

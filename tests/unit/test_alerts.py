@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zlfeed.model import CameraStatus, Event, Latency
-from zlfeed.publisher.alerts import (
+from zlfeed.publisher.alerting.alerts import (
     CLEAR_S,
     HOLD_S,
     QUIET_S,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from zlfeed.publisher.camera.fit import Fitter, stream_size
-from zlfeed.publisher.i420 import Plane, split
+from zlfeed.publisher.picture.i420 import Plane, split
 
 GREEN = (0, 200, 0)
 

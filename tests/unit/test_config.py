@@ -7,7 +7,7 @@ import pytest
 from zlfeed.config import Settings, load, parse_bitrate, parse_size, unknown_variables
 from zlfeed.config_sources import OLDER_NAMES
 from zlfeed.errors import UsageError
-from zlfeed.publisher import takers
+from zlfeed.publisher.operations import takers
 
 
 @pytest.fixture(autouse=True)

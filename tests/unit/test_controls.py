@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zlfeed.model import Control
-from zlfeed.publisher.controls import FEED_CONTROLS, FeedValues, Refused, checked, definitions, named
+from zlfeed.publisher.controls.definitions import FEED_CONTROLS, FeedValues, Refused, checked, definitions, named
 
 VALUES = FeedValues(800, 30, 30.0, (640, 480), "normal", "off", True)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from zlfeed.config import Settings
 from zlfeed.errors import UsageError
 from zlfeed.publisher.camera import parse_camera
-from zlfeed.publisher.passthrough import ParameterSets, check
+from zlfeed.publisher.encode.passthrough import ParameterSets, check
 from zlfeed.rtsp import described
 from zlfeed.rtsp.codecs import CODECS
 from zlfeed.rtsp.depacketizer import Depacketizer, parse

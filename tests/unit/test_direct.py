@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zlfeed.publisher.direct import Frames
+from zlfeed.publisher.encode.direct import Frames
 
 SPS, PPS = b"\0\0\0\1\x67\x42\xc0\x1e", b"\0\0\0\1\x68\xce\x3c\x80"
 IDR, NEXT = b"\0\0\0\1\x65\x88\x80", b"\0\0\0\1\x41\x9a\x02"

@@ -11,8 +11,8 @@ from zlfeed import certificates, discovery, tls
 from zlfeed.config import Settings
 from zlfeed.doctor import app, checks, encoders, ntp, reach, self_test
 from zlfeed.doctor.finding import Finding, worst
-from zlfeed.publisher.ffmpeg import EncoderSettings
-from zlfeed.publisher.trial import Trial
+from zlfeed.publisher.encode.ffmpeg import EncoderSettings
+from zlfeed.publisher.encode.trial import Trial
 from zlfeed.receiver.describe import Description
 from zlfeed.receiver.target import Target
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from zlfeed.publisher.choice import FAILURE_HOLDS_S, TrialStore, size_class
-from zlfeed.publisher.encoders import KINDS, default_name, kind_of, kinds_for
-from zlfeed.publisher.ffmpeg import EncoderSettings, encode_argv
-from zlfeed.publisher.trial import Trial, _cause, order
+from zlfeed.publisher.encode.choice import FAILURE_HOLDS_S, TrialStore, size_class
+from zlfeed.publisher.encode.encoders import KINDS, default_name, kind_of, kinds_for
+from zlfeed.publisher.encode.ffmpeg import EncoderSettings, encode_argv
+from zlfeed.publisher.encode.trial import Trial, _cause, order
 
 X264 = Trial("libx264", "ffmpeg", True, 0, 2.0, 4.0)
 WISH = EncoderSettings(640, 480, 30, 800_000, 30)

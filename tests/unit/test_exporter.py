@@ -11,9 +11,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from zlfeed.model import LATENCY_BOUNDS_MS, CameraStatus, Event, Stage, Viewer, ViewerReport
-from zlfeed.publisher.exporter import Exporter
-from zlfeed.publisher.health import Health
-from zlfeed.publisher.latency_histogram import LatencyHistograms
+from zlfeed.publisher.operations.exporter import Exporter
+from zlfeed.publisher.operations.health import Health
+from zlfeed.publisher.operations.latency_histogram import LatencyHistograms
 from zlfeed.receiver.figures import buckets
 
 CONTRIB = Path(__file__).parents[2] / "contrib"

@@ -7,8 +7,8 @@ import pytest
 
 from zlfeed import logs
 from zlfeed.model import CameraInfo, CameraStatus, Control, Event, Hello, Subscribe
-from zlfeed.publisher.hub import Hub, Listener
-from zlfeed.publisher.outbox import LIMIT
+from zlfeed.publisher.status.hub import Hub, Listener
+from zlfeed.publisher.status.outbox import LIMIT
 from zlfeed.wire.convert import decode
 
 EVENT = Event(1, "info", "test", "something")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from zlfeed.publisher.camera.pattern import Pattern
-from zlfeed.publisher.i420 import Plane
-from zlfeed.publisher.jpeg import Jpeg, encode
+from zlfeed.publisher.picture.i420 import Plane
+from zlfeed.publisher.picture.jpeg import Jpeg, encode
 
 MUCH = 1 << 24
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import nut_mux as mux
-from zlfeed.publisher.nut import NutDemuxer, NutError, Packet
+from zlfeed.publisher.encode.nut import NutDemuxer, NutError, Packet
 
 HEAD = mux.FILE_ID + mux.main_header() + mux.stream_header(extradata=b"\0\0\1\x67sps")
 

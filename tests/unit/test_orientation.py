@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from zlfeed.publisher.i420 import Plane, split
-from zlfeed.publisher.orientation import ORIENTATIONS, Orientation, turn, turned_size
+from zlfeed.publisher.picture.i420 import Plane, split
+from zlfeed.publisher.picture.orientation import ORIENTATIONS, Orientation, turn, turned_size
 
 WIDTH, HEIGHT = 8, 4
 

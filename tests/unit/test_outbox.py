@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zlfeed.publisher.outbox import LIMIT, Outbox
+from zlfeed.publisher.status.outbox import LIMIT, Outbox
 
 
 async def test_messages_come_out_in_order() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from zlfeed import timecode
 from zlfeed.publisher.camera import FrameInfo
-from zlfeed.publisher.i420 import Plane
-from zlfeed.publisher.outlet import Look, Outlet, Picture
+from zlfeed.publisher.picture.i420 import Plane
+from zlfeed.publisher.picture.outlet import Look, Outlet, Picture
 
 PLAIN = Look(timecode=False, overlay=False)
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from zlfeed import timecode
-from zlfeed.publisher.glyphs import Glyphs, halved
-from zlfeed.publisher.i420 import Plane, split
-from zlfeed.publisher.overlay import Overlay, slate
+from zlfeed.publisher.picture.glyphs import Glyphs, halved
+from zlfeed.publisher.picture.i420 import Plane, split
+from zlfeed.publisher.picture.overlay import Overlay, slate
 
 SIZES = [(64, 64), (320, 240), (640, 480), (480, 640), (1920, 1080)]
 NOW_US = 1_700_000_000_123_456

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from zlfeed.publisher.camera.pattern import Pattern
-from zlfeed.publisher.i420 import Plane, split
+from zlfeed.publisher.picture.i420 import Plane, split
 
 SIZES = [(64, 64), (320, 240), (640, 480), (480, 640), (642, 362), (1280, 720), (2048, 64)]
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from zlfeed.config import Settings
 from zlfeed.errors import UsageError
-from zlfeed.publisher import takers
-from zlfeed.publisher.reload import Reloading, Taker, changed
-from zlfeed.publisher.service import ServiceLink
+from zlfeed.publisher.operations import takers
+from zlfeed.publisher.operations.reload import Reloading, Taker, changed
+from zlfeed.publisher.operations.service import ServiceLink
 from zlfeed.sdnotify import Notifier
 
 Events = list[tuple[str, str, str]]

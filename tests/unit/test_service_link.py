@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from zlfeed.model import CameraStatus, Viewer
-from zlfeed.publisher.liveness import Advance, grace_s
-from zlfeed.publisher.service import ServiceLink
+from zlfeed.publisher.operations.liveness import Advance, grace_s
+from zlfeed.publisher.operations.service import ServiceLink
 from zlfeed.sdnotify import Notifier
 
 

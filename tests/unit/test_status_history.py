@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from zlfeed.model import CameraStatus, Event, HistoryPoint, Latency, Part, Viewer
-from zlfeed.publisher.status_history import EVENTS, HISTORY_POINTS, StatusHistory, signature
+from zlfeed.publisher.status.history import EVENTS, HISTORY_POINTS, StatusHistory, signature
 
 STATUS = CameraStatus("front", 1_000_000, is_connected=True, state="live", width=640, height=480, fps=30.0)
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from zlfeed.model import Latency, Viewer, ViewerReport
-from zlfeed.publisher.viewers import FRESH_S, ViewerReports
+from zlfeed.publisher.status.viewers import FRESH_S, ViewerReports
 
 CAMERA = "cam"
 

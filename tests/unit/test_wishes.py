@@ -9,10 +9,10 @@ import pytest
 
 from zlfeed.publisher.camera import CameraSpec
 from zlfeed.publisher.capture import CaptureSettings
-from zlfeed.publisher.controls import FEED_CONTROLS, FeedValues
-from zlfeed.publisher.kept import Keeper, identity
+from zlfeed.publisher.controls.definitions import FEED_CONTROLS, FeedValues
+from zlfeed.publisher.controls.kept import Keeper, identity
+from zlfeed.publisher.controls.wishes import Kept, defaults, restored, said, to_keep, with_value
 from zlfeed.publisher.pipeline import PipelineSettings
-from zlfeed.publisher.wishes import Kept, defaults, restored, said, to_keep, with_value
 
 SPEC = CameraSpec("front", "file", "clip.mp4")
 STARTED = PipelineSettings(CaptureSettings(SPEC, None, None), Path("ffmpeg"), 800_000, None, "h264", "auto")
@@ -139,5 +139,5 @@ def test_a_usb_camera_is_known_by_its_link(tmp_path: Path, monkeypatch: pytest.M
     links = tmp_path / "by-id"
     links.mkdir()
     (links / "usb-Some_Camera_1234-index0").symlink_to(device)
-    monkeypatch.setattr("zlfeed.publisher.kept._BY_ID", links)
+    monkeypatch.setattr("zlfeed.publisher.controls.kept._BY_ID", links)
     assert identity(CameraSpec("door", "device", str(device))) == "door=usb-Some_Camera_1234-index0"

@@ -20,7 +20,7 @@ from zlfeed.bench.senders import Tools
 from zlfeed.config import Settings
 from zlfeed.errors import ExitCode, UsageError, ZlfeedError
 from zlfeed.opencv import load_cv2
-from zlfeed.publisher.ffmpeg import find_ffmpeg
+from zlfeed.publisher.encode.ffmpeg import find_ffmpeg
 from zlfeed.publisher.mediamtx.locate import locate
 from zlfeed.signals import Shutdown
 

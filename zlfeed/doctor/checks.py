@@ -17,7 +17,7 @@ from zlfeed.errors import EncoderError, PortError, StartError, UsageError
 from zlfeed.net import ANY, bind_tcp
 from zlfeed.opencv import load_cv2
 from zlfeed.publisher.camera.holders import holders_words
-from zlfeed.publisher.ffmpeg import find_ffmpegs
+from zlfeed.publisher.encode.ffmpeg import find_ffmpegs
 from zlfeed.publisher.mediamtx.locate import locate
 from zlfeed.receiver import display
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from zlfeed.config import Settings
 from zlfeed.doctor.finding import Finding
 from zlfeed.errors import EncoderError
-from zlfeed.publisher.choice import EncoderChoice
-from zlfeed.publisher.direct import ENCODER as CAMERAS_OWN
-from zlfeed.publisher.encoders import kinds_for
-from zlfeed.publisher.ffmpeg import EncoderSettings
+from zlfeed.publisher.encode.choice import EncoderChoice
+from zlfeed.publisher.encode.direct import ENCODER as CAMERAS_OWN
+from zlfeed.publisher.encode.encoders import kinds_for
+from zlfeed.publisher.encode.ffmpeg import EncoderSettings
+from zlfeed.publisher.encode.trial import Trial
 from zlfeed.publisher.pipeline import DEFAULT_FPS
-from zlfeed.publisher.trial import Trial
 
 CODECS = ("h264", "h265", "av1")
 _SIZE = (640, 480)

@@ -32,32 +32,33 @@ from zlfeed.model import (
     Welcome,
 )
 from zlfeed.net import LOOPBACK, Allowed, plain_host
-from zlfeed.publisher import direct, passthrough, target, urls
+from zlfeed.publisher import target, urls
 from zlfeed.publisher.access import Access
-from zlfeed.publisher.adapting import Adapting
-from zlfeed.publisher.alert_actions import Alerting
-from zlfeed.publisher.alerts import Refusals
+from zlfeed.publisher.alerting.actions import Alerting
+from zlfeed.publisher.alerting.alerts import Refusals
 from zlfeed.publisher.camera import CameraSpec, parse_camera
 from zlfeed.publisher.camera.v4l2 import same_device
 from zlfeed.publisher.capture import CaptureSettings
 from zlfeed.publisher.certificate import Certificate
-from zlfeed.publisher.choice import EncoderChoice
-from zlfeed.publisher.ffmpeg import find_ffmpegs
+from zlfeed.publisher.controls.kept import Keeper
+from zlfeed.publisher.controls.panel import Panel, thumbnail
+from zlfeed.publisher.controls.wishes import restored, to_keep
+from zlfeed.publisher.encode import direct, passthrough
+from zlfeed.publisher.encode.adapting import Adapting
+from zlfeed.publisher.encode.choice import EncoderChoice
+from zlfeed.publisher.encode.ffmpeg import find_ffmpegs
 from zlfeed.publisher.front import DoorSettings, FrontDoor, choose, fitting
 from zlfeed.publisher.host_metrics import HostSample, HostSampler, throttle_events
-from zlfeed.publisher.kept import Keeper
-from zlfeed.publisher.observed import Observed
-from zlfeed.publisher.outlet import Look
-from zlfeed.publisher.panel import Panel, thumbnail
+from zlfeed.publisher.operations.observed import Observed
+from zlfeed.publisher.operations.reload import Reloading
+from zlfeed.publisher.operations.service import ServiceLink
+from zlfeed.publisher.operations.takers import RESTART, limits, takers
+from zlfeed.publisher.picture.outlet import Look
 from zlfeed.publisher.pipeline import Pipeline, PipelineSettings
 from zlfeed.publisher.push import Push
-from zlfeed.publisher.reload import Reloading
 from zlfeed.publisher.report import JsonReport, Report, TextReport
-from zlfeed.publisher.service import ServiceLink
-from zlfeed.publisher.status_server import StatusServer
-from zlfeed.publisher.takers import RESTART, limits, takers
-from zlfeed.publisher.viewers import ViewerReports
-from zlfeed.publisher.wishes import restored, to_keep
+from zlfeed.publisher.status.server import StatusServer
+from zlfeed.publisher.status.viewers import ViewerReports
 from zlfeed.restart import Restarts
 from zlfeed.rtsp.server import Relay
 from zlfeed.rtsp.stream import LiveStream

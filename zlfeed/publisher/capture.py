@@ -20,8 +20,8 @@ from zlfeed.errors import CameraEnded, CameraError
 from zlfeed.model import Control
 from zlfeed.publisher.camera import CameraProcess, CameraSpec, FrameInfo, Opened
 from zlfeed.publisher.camera.v4l2 import device_path, stable_link
-from zlfeed.publisher.i420 import Plane
-from zlfeed.publisher.outlet import FrameSink, Look, Outlet
+from zlfeed.publisher.picture.i420 import Plane
+from zlfeed.publisher.picture.outlet import FrameSink, Look, Outlet
 from zlfeed.restart import Restarts
 
 log = logs.get(__name__)

@@ -18,7 +18,7 @@ from zlfeed.errors import PortError, StartError, UsageError
 from zlfeed.model import Viewer
 from zlfeed.net import ANY, LOOPBACK, bind_tcp, host_port, is_loopback
 from zlfeed.publisher import target, urls
-from zlfeed.publisher.controls import Refused
+from zlfeed.publisher.controls.definitions import Refused
 from zlfeed.publisher.mediamtx.config import MediaMtxSettings, Ports, takes
 from zlfeed.publisher.mediamtx.locate import Program, locate
 from zlfeed.publisher.mediamtx.server import EventSink, MediaMtx

@@ -16,13 +16,13 @@ from zlfeed.metrics import Rate, Window
 from zlfeed.model import CameraStatus, Control, Stage
 from zlfeed.publisher.camera import Opened
 from zlfeed.publisher.capture import SLATE_SIZE, Capture, CaptureSettings
-from zlfeed.publisher.choice import EncoderChoice
-from zlfeed.publisher.controls import FeedValues, Refused
-from zlfeed.publisher.encoder import EncodedFrame, Encoder
-from zlfeed.publisher.encoding import Encoding
-from zlfeed.publisher.ffmpeg import EncoderSettings
-from zlfeed.publisher.orientation import turned_size
-from zlfeed.publisher.outlet import FrameSink, Picture
+from zlfeed.publisher.controls.definitions import FeedValues, Refused
+from zlfeed.publisher.encode.choice import EncoderChoice
+from zlfeed.publisher.encode.encoder import EncodedFrame, Encoder
+from zlfeed.publisher.encode.encoding import Encoding
+from zlfeed.publisher.encode.ffmpeg import EncoderSettings
+from zlfeed.publisher.picture.orientation import turned_size
+from zlfeed.publisher.picture.outlet import FrameSink, Picture
 from zlfeed.retry import backoff
 from zlfeed.rtsp.codecs import CODECS
 from zlfeed.rtsp.stream import LiveStream

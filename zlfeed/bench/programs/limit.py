@@ -22,7 +22,7 @@ from zlfeed.bench.programs.viewing import Recorder, finish
 from zlfeed.metrics import percentile
 from zlfeed.publisher.camera.pacing import Metronome
 from zlfeed.publisher.camera.pattern import Pattern
-from zlfeed.publisher.overlay import Overlay
+from zlfeed.publisher.picture.overlay import Overlay
 
 
 def _codecs(av: Any, width: int, height: int, fps: float, bitrate: int, gop: int, codec: str) -> tuple[Any, Any]:

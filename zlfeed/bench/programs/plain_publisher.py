@@ -19,7 +19,7 @@ import numpy.typing as npt
 from zlfeed import timecode
 from zlfeed.publisher.camera.pacing import Metronome
 from zlfeed.publisher.camera.pattern import Pattern
-from zlfeed.publisher.overlay import Overlay
+from zlfeed.publisher.picture.overlay import Overlay
 
 _GREEN = (0, 255, 0)
 _ENCODERS = {"h264": "libx264", "h265": "libx265"}

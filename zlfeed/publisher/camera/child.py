@@ -20,7 +20,7 @@ from zlfeed.publisher.camera.records import ControlSet, End, Failure, Note, Requ
 from zlfeed.publisher.camera.shm import FrameRing, SharedHandle
 from zlfeed.publisher.camera.source import CameraSpec, FrameInfo, Opened
 from zlfeed.publisher.camera.waiting import Readable
-from zlfeed.publisher.i420 import Plane
+from zlfeed.publisher.picture.i420 import Plane
 
 _WORKER = "zlfeed.publisher.camera.worker"
 _READ_SIZE = 1 << 16

@@ -22,7 +22,7 @@ from zlfeed.publisher.camera import rpicam
 from zlfeed.publisher.camera.holders import holders_text
 from zlfeed.publisher.camera.records import Request
 from zlfeed.publisher.camera.source import Opened, Stamp
-from zlfeed.publisher.i420 import Plane, split
+from zlfeed.publisher.picture.i420 import Plane, split
 
 DEFAULT_SIZE = (640, 480)
 DEFAULT_FPS = 30.0

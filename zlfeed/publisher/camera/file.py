@@ -17,7 +17,7 @@ from zlfeed.publisher.camera.live import MIN_SIDE, Capture
 from zlfeed.publisher.camera.pacing import Thinner, Timeline, sane_fps
 from zlfeed.publisher.camera.records import Request
 from zlfeed.publisher.camera.source import KINDS, Opened, Stamp
-from zlfeed.publisher.i420 import Plane
+from zlfeed.publisher.picture.i420 import Plane
 
 _HOLD_S = 0.4
 """A camera never falls silent: where the file shows a picture for longer than this, it is given again."""

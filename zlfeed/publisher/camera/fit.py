@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from zlfeed.publisher.i420 import Plane, even
+from zlfeed.publisher.picture.i420 import Plane, even
 
 Picture = npt.NDArray[np.uint8]
 """As OpenCV decodes it: (height, width, 3) in BGR, or (height, width) in grey."""

@@ -12,7 +12,7 @@ from zlfeed.errors import CameraError
 from zlfeed.publisher.camera.fit import Fitter, Picture, stream_size
 from zlfeed.publisher.camera.pacing import Thinner, sane_fps
 from zlfeed.publisher.camera.source import Opened, Stamp
-from zlfeed.publisher.i420 import Plane
+from zlfeed.publisher.picture.i420 import Plane
 
 _OLDEST_NS = 1_000_000_000
 """A time stamp further back is by another clock."""

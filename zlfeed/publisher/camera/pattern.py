@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from zlfeed.publisher.camera.pacing import Metronome
 from zlfeed.publisher.camera.source import Opened, Stamp
-from zlfeed.publisher.glyphs import Glyphs
-from zlfeed.publisher.i420 import Plane, Planes, even, split
+from zlfeed.publisher.picture.glyphs import Glyphs
+from zlfeed.publisher.picture.i420 import Plane, Planes, even, split
 
 _PLATE_PHASES = 24
 _PAN_SECONDS = 32 / 3

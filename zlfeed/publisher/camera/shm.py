@@ -19,7 +19,7 @@ import uuid
 
 import numpy as np
 
-from zlfeed.publisher.i420 import Plane
+from zlfeed.publisher.picture.i420 import Plane
 
 SLOTS = 4
 _PAGE = 4096

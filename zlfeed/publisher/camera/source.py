@@ -11,7 +11,7 @@ from zlfeed.errors import UsageError
 from zlfeed.model import Control
 
 if TYPE_CHECKING:
-    from zlfeed.publisher.i420 import Plane
+    from zlfeed.publisher.picture.i420 import Plane
 
 KINDS = "auto, test, a device number or /dev/videoN, csi[:N], a video file or a folder of them, or an rtsp:// URL"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")

@@ -1,0 +1,1 @@
+"""When to raise the alarm, and what is then done."""

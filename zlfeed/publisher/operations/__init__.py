@@ -1,0 +1,1 @@
+"""What runs beside the feed for whoever operates it: systemd, reload, /metrics and /healthz."""

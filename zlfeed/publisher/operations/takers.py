@@ -1,0 +1,86 @@
+"""What of the configuration is taken while the publisher runs, and by whom."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+
+from zlfeed import logs
+from zlfeed.config import Settings
+from zlfeed.publisher.alerting.actions import Alerting
+from zlfeed.publisher.alerting.alerts import Limits
+from zlfeed.publisher.controls.panel import Panel
+from zlfeed.publisher.controls.wishes import said
+from zlfeed.publisher.operations.reload import Taker
+from zlfeed.publisher.pipeline import PipelineSettings
+
+PICTURE = frozenset({"bitrate", "gop", "fps", "size", "no_overlay"})
+ALERTS = frozenset({"alert_latency", "alert_fps", "alert_temperature", "alert_command", "alert_webhook"})
+TOKENS = frozenset({"token", "token_file", "readonly_token", "readonly_token_file", "no_auth"})
+LEVEL = frozenset({"log_level"})
+LIVE = PICTURE | ALERTS | TOKENS | LEVEL
+"""Taken while the publisher runs."""
+RESTART = frozenset({
+    "camera", "play", "no_adaptive", "min_bitrate", "codec", "encoder", "preset", "server", "ffmpeg_path",
+    "mediamtx_path", "host", "advertise", "rtsp_port", "websocket_port", "hls_port", "webrtc_port", "stream_name",
+    "web_plain", "allow", "metrics_port", "metrics_host", "no_announce", "tls_cert", "tls_key", "rtsps_port",
+    "passthrough", "wait_camera", "no_timecode", "no_closed_frames", "reset_controls", "duration", "log_format",
+    "log_file", "log_file_size", "log_file_count",
+})  # fmt: skip
+"""What a publisher goes by from its start on."""
+OTHERS = frozenset({
+    "mediamtx_base_url", "publisher", "connection_timeout", "backend", "transport", "status_url", "fingerprint",
+    "refresh_hz", "preview", "preview_hz", "bell", "notify", "limit_age", "limit_fps", "limit_latency", "limit_cpu",
+    "limit_memory", "limit_temperature", "limit_loss",
+})  # fmt: skip
+"""Those of other commands, which a running publisher has nothing to do with. Every setting is in one of the three."""
+
+
+def started_as(settings: Settings, before: PipelineSettings) -> PipelineSettings:
+    """How a feed would be started with these settings, all else as `before`."""
+    look = replace(before.capture.look, overlay=not settings.no_overlay)
+    capture = replace(before.capture, size=settings.size, fps=settings.fps, look=look)
+    return replace(before, capture=capture, bitrate=settings.bitrate, gop=settings.gop)
+
+
+def limits(settings: Settings) -> Limits:
+    """When alarms are raised."""
+    return Limits(settings.alert_latency, settings.alert_fps, settings.alert_temperature)
+
+
+def takers(
+    panels: Mapping[str, Panel], alerting: Alerting, tokens: Callable[[Settings], Awaitable[Sequence[str]]]
+) -> list[Taker]:
+    """Who takes what. `tokens` takes tokens anew and names those that changed, or raises UsageError."""
+
+    async def picture(settings: Settings) -> Sequence[str]:
+        before = [panel.started for panel in panels.values()]
+        wanted = [started_as(settings, started) for started in before]
+        pairs = zip(panels.values(), wanted, strict=True)
+        outcomes = await asyncio.gather(*(panel.start_from(w) for panel, w in pairs), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        if not before:
+            return []
+        was, now = said(before[0]), said(wanted[0])
+        return [f"{name} {value or 'auto'}" for name, value in now.items() if value != was[name]]
+
+    async def alerts(settings: Settings) -> Sequence[str]:
+        alerting.change(limits(settings), settings.alert_command, settings.alert_webhook)
+        return ["alerts"]
+
+    async def level(settings: Settings) -> Sequence[str]:
+        logs.set_level(settings.log_level)
+        return [f"log level {settings.log_level}"]
+
+    async def take_tokens(settings: Settings) -> Sequence[str]:
+        return [f"a new {name}" for name in await tokens(settings)]
+
+    return [
+        Taker(PICTURE, picture),
+        Taker(ALERTS, alerts),
+        Taker(LEVEL, level),
+        Taker(TOKENS, take_tokens, always=True),
+    ]

@@ -1,0 +1,1 @@
+"""The status server: clients and what each is told, history, thumbnails, what viewers report."""
