@@ -12,7 +12,7 @@ ARGS ?=
 JOBS ?= 3
 RERUNS ?= --reruns 2 --reruns-delay 1 -rR
 
-.PHONY: demo test lint types check-proto proto readme bench faults soak screenshots clean
+.PHONY: demo test lint types check-proto proto options bench faults soak screenshots clean
 
 demo: $(VENV)/.run
 	$(BIN)/zlfeed demo $(ARGS)
@@ -53,8 +53,8 @@ proto: $(VENV)/.dev
 check-proto: $(VENV)/.dev
 	$(BIN)/python scripts/gen_proto.py --check
 
-# The README's option tables come from the command line itself; a test compares them.
-readme: $(VENV)/.run
+# docs/options.md and the manual page come from the command line itself; a test compares them.
+options: $(VENV)/.run
 	$(BIN)/python scripts/gen_options.py
 
 screenshots: $(VENV)/.run

@@ -1,4 +1,4 @@
-"""Writes the README's option tables and the manual page from the command line; --check: exit 1 when they differ."""
+"""Writes docs/options.md and the manual page from the command line; --check: exit 1 when they differ."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from scripts import gen_man
 from zlfeed.cli import app
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "options.md"
 BEGIN, END = "<!-- options: made by scripts/gen_options.py -->", "<!-- /options -->"
 
 
@@ -36,7 +36,7 @@ def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
 def _table(name: str, command: Any) -> str:
     arguments = [param for param in command.params if param.param_type_name == "argument"]
     usage = " ".join(["zlfeed", name, *(f"[{param.metavar}]{'…' if param.nargs != 1 else ''}" for param in arguments)])
-    lines = [f"\n### `{usage}`\n", command.help.split("\n")[0] + "\n", "| | |", "|---|---|"]
+    lines = [f"\n## `{usage}`\n", command.help.split("\n")[0] + "\n", "| | |", "|---|---|"]
     for param in [*arguments, *(param for param in command.params if param not in arguments and not param.hidden)]:
         said = param.metavar if param in arguments else " ".join(filter(None, (param.opts[0], param.metavar)))
         lines.append(f"| `{_cell(said)}` | {_cell(param.help)} |")
@@ -47,24 +47,24 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def renewed(readme: str) -> str:
-    """The README with the tables of now."""
-    before, _, rest = readme.partition(BEGIN)
+def renewed(page: str) -> str:
+    """The page with the tables of now."""
+    before, _, rest = page.partition(BEGIN)
     _, mark, after = rest.partition(END)
     if not mark:
-        sys.exit(f"README.md has no {BEGIN} … {END}")
+        sys.exit(f"{PAGE.name} has no {BEGIN} … {END}")
     return f"{before}{BEGIN}\n{tables()}\n{END}{after}"
 
 
 def main() -> None:
-    """Writes README.md and man/zlfeed.1, or checks them."""
-    old = README.read_text("utf-8")
+    """Writes docs/options.md and man/zlfeed.1, or checks them."""
+    old = PAGE.read_text("utf-8")
     new = renewed(old)
     man = gen_man.page()
     if "--check" in sys.argv:
         same = new == old and gen_man.PAGE.read_text("utf-8") == man
-        sys.exit(None if same else "README.md or man/zlfeed.1 differ from --help: run scripts/gen_options.py")
-    README.write_text(new, "utf-8")
+        sys.exit(None if same else "docs/options.md or man/zlfeed.1 differ from --help: run `make options`")
+    PAGE.write_text(new, "utf-8")
     gen_man.PAGE.write_text(man, "utf-8")
 
 

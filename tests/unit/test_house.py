@@ -12,19 +12,20 @@ from pathlib import Path
 import pytest
 
 from scripts import gen_man
-from scripts.gen_options import README, renewed
+from scripts.gen_options import PAGE, renewed
 from zlfeed.errors import ExitCode
 
-ROOT = README.parent
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 
 
-def test_the_option_tables_of_the_readme_are_those_of_help() -> None:
-    readme = README.read_text("utf-8")
-    assert renewed(readme) == readme, "run `make readme`"
+def test_the_option_tables_are_those_of_help() -> None:
+    page = PAGE.read_text("utf-8")
+    assert renewed(page) == page, "run `make options`"
 
 
 def test_the_manual_page_is_that_of_help() -> None:
-    assert gen_man.PAGE.read_text("utf-8") == gen_man.page(), "run `make readme`"
+    assert gen_man.PAGE.read_text("utf-8") == gen_man.page(), "run `make options`"
 
 
 @pytest.mark.needs("man")
@@ -39,9 +40,8 @@ def test_man_shows_the_page_without_a_complaint() -> None:
 
 
 def test_every_option_that_the_readme_names_exists() -> None:
-    readme = README.read_text("utf-8")
-    words, tables = readme.partition("## All options")[::2]
-    foreign = {"--user", "--network-caching"}
+    words, tables = README.read_text("utf-8"), PAGE.read_text("utf-8")
+    foreign = {"--help", "--user", "--network-caching"}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", words))
     known = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", tables))
 
