@@ -15,7 +15,7 @@ from zlfeed.status_client import LinkState
 STEP_S = 480.0
 LOOKS = 240
 LEAK = 6
-"""Blocks a look. Some 3 come from caches with a bound that are not full yet; a handful that each look kept is found."""
+"""Blocks a look. Some 3 are seen, whose place has not been found out; a handful more that each look kept is found."""
 
 
 async def test_a_day_adds_nothing() -> None:
