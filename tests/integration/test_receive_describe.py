@@ -114,7 +114,7 @@ def test_a_stream_that_is_served_is_ok() -> None:
         (response("404 Not Found"), "has no stream 'zerolatency'"),
         (response("503 Service Unavailable"), "no picture to serve"),
         (response("500 Oops"), "answers 500 Oops"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "not as an RTSP server"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "answers as a web server"),
         (b"\x00\x01\x02\x03 garbage", "not as an RTSP server"),
         (b"", "closed the connection"),
     ],
