@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from zlfeed.dial import system_words
-from zlfeed.rtsp.client import Action, Lost, Recording, RecordingClient, Rtcp, Send
+from zlfeed.rtsp.client import Action, Recording, RecordingClient, Rtcp
+from zlfeed.rtsp.client_connection import ClientConnection
 from zlfeed.rtsp.session import Session
 from zlfeed.rtsp.stream import LiveStream
 from zlfeed.rtsp.tcp_reader import Framer, TcpReader
@@ -18,7 +17,6 @@ ANSWER_S = 5.0
 KEEP_ALIVE_S = 10.0
 """Asked at least this often: a server that hangs is found out by the answer that does not come."""
 REPORT_S = 2.0
-_LEAVE_S = 0.5
 
 
 class _Reader(TcpReader):
@@ -32,7 +30,7 @@ class _Reader(TcpReader):
         self.session.stream.want_keyframe()
 
 
-class Recorder(asyncio.Protocol):
+class Recorder(ClientConnection):
     """Carries out what its RecordingClient decides, until `lost` has a result. `on_recording`: frames go out now."""
 
     def __init__(
@@ -44,16 +42,13 @@ class Recorder(asyncio.Protocol):
         framer: Framer,
         on_recording: Callable[[], None],
     ) -> None:
-        self.lost: asyncio.Future[Lost] = asyncio.get_running_loop().create_future()
+        super().__init__(core)
         self._core = core
         self._stream = stream
         self._peer = peer
         self._framer = framer
         self._on_recording = on_recording
-        self._transport: asyncio.Transport
         self._reader: _Reader | None = None
-        self._closed = asyncio.Event()
-        self._asked_at = 0.0
         self._keep_alive_s = KEEP_ALIVE_S
         self._next_keep_alive = 0.0
         self._next_report = 0.0
@@ -63,33 +58,15 @@ class Recorder(asyncio.Protocol):
         """Frames that the server was not given because the link is too slow."""
         return self._reader.delivery.frames_dropped if self._reader else 0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._do(self._core.begin())
-
     def data_received(self, data: bytes) -> None:
         self._do(self._core.receive(data))
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(f"the connection broke ({system_words(exc)})" if isinstance(exc, OSError) else "it hung up")
-        self._closed.set()
-
-    def _do(self, actions: Iterable[Action]) -> None:
-        for action in actions:
-            match action:
-                case Send(data):
-                    self._asked_at = time.monotonic()
-                    if not self._transport.is_closing():
-                        self._transport.write(data)
-                case Recording(channel, timeout_s):
-                    self._start(channel, timeout_s)
-                case Rtcp(packet):
-                    if self._reader:
-                        self._reader.take_rtcp(packet)
-                case Lost():
-                    if not self.lost.done():
-                        self.lost.set_result(action)
+    def _act(self, action: Action) -> None:
+        match action:
+            case Recording(channel, timeout_s):
+                self._start(channel, timeout_s)
+            case Rtcp(packet) if self._reader:
+                self._reader.take_rtcp(packet)
 
     def _start(self, channel: int, timeout_s: int) -> None:
         now = time.monotonic()
@@ -100,10 +77,6 @@ class Recorder(asyncio.Protocol):
         self._reader = _Reader(session, self._peer, lambda: "", self._transport, self._framer)
         self._reader.play()
         self._on_recording()
-
-    def _fail(self, reason: str) -> None:
-        if not self.lost.done():
-            self.lost.set_result(Lost(reason, curable=True))
 
     def tick(self, now: float) -> None:
         """Looks after time-outs, keep-alives and sender reports; to be called a few times a second."""
@@ -123,13 +96,6 @@ class Recorder(asyncio.Protocol):
             reader.log_drops()
 
     async def leave(self) -> None:
-        """Ends the session and the connection, in order if the server takes it."""
         if self._reader:
             self._reader.close()
-        self._do(self._core.end())
-        self._transport.close()
-        try:
-            async with asyncio.timeout(_LEAVE_S):
-                await self._closed.wait()
-        except TimeoutError:
-            self._transport.abort()
+        await super().leave()

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zlfeed import __version__, logs
-from zlfeed.dial import Dialler, system_words
+from zlfeed.dial import Dialler
 from zlfeed.errors import UsageError
 from zlfeed.model import CameraStatus
 from zlfeed.publisher import target
@@ -21,7 +21,8 @@ from zlfeed.publisher.camera import CameraSpec
 from zlfeed.publisher.controls.definitions import Refused
 from zlfeed.publisher.encode.direct import DirectPipeline
 from zlfeed.publisher.pipeline import PipelineSettings
-from zlfeed.rtsp.client import Action, Lost, Playing, Rtp, Send
+from zlfeed.rtsp.client import Action, Playing, Rtp
+from zlfeed.rtsp.client_connection import ClientConnection
 from zlfeed.rtsp.codecs import Codec
 from zlfeed.rtsp.depacketizer import Depacketizer
 from zlfeed.rtsp.player import PlayingClient
@@ -35,7 +36,6 @@ CONNECT_S, ANSWER_S, SILENCE_S = 5.0, 5.0, 5.0
 KEEP_ALIVE_S = 20.0
 """Asked at least this often, more often where the server forgets us sooner."""
 _TICK_S = 0.25
-_LEAVE_S = 0.5
 
 
 def check(settings: Settings, specs: Sequence[CameraSpec]) -> None:
@@ -178,19 +178,17 @@ class PassthroughPipeline(DirectPipeline):
         )
 
 
-class _Source(asyncio.Protocol):
+class _Source(ClientConnection):
     """Carries out what its PlayingClient decides, until `lost` has a result."""
 
     def __init__(self, core: PlayingClient, pipeline: PassthroughPipeline) -> None:
-        self.lost: asyncio.Future[Lost] = asyncio.get_running_loop().create_future()
+        super().__init__(core)
         self._core = core
         self._pipeline = pipeline
-        self._transport: asyncio.Transport
         self._depacketizer: Depacketizer | None = None
         self._sets: ParameterSets
         self._shown = False
-        self._closed = asyncio.Event()
-        self._asked_at = self._heard_at = time.monotonic()
+        self._heard_at = time.monotonic()
         self._keep_alive_s = KEEP_ALIVE_S
         self._next_keep_alive: float | None = None
 
@@ -199,35 +197,18 @@ class _Source(asyncio.Protocol):
         """Access units from which packets were missing."""
         return self._depacketizer.broken if self._depacketizer else 0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._do(self._core.begin())
-
     def data_received(self, data: bytes) -> None:
         if not self.lost.done():
             self._do(self._core.receive(data))
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(f"the connection broke ({system_words(exc)})" if isinstance(exc, OSError) else "it hung up")
-        self._closed.set()
-
-    def _do(self, actions: Iterable[Action]) -> None:
-        for action in actions:
-            match action:
-                case Send(data):
-                    self._asked_at = time.monotonic()
-                    if not self._transport.is_closing():
-                        self._transport.write(data)
-                case Rtp(packet):
-                    self._take(packet)
-                case Playing(timeout_s):
-                    self._heard_at = time.monotonic()
-                    self._keep_alive_s = min(KEEP_ALIVE_S, timeout_s / 2)
-                    self._next_keep_alive = self._heard_at + self._keep_alive_s
-                case Lost():
-                    if not self.lost.done():
-                        self.lost.set_result(action)
+    def _act(self, action: Action) -> None:
+        match action:
+            case Rtp(packet):
+                self._take(packet)
+            case Playing(timeout_s):
+                self._heard_at = time.monotonic()
+                self._keep_alive_s = min(KEEP_ALIVE_S, timeout_s / 2)
+                self._next_keep_alive = self._heard_at + self._keep_alive_s
 
     def _take(self, packet: bytes) -> None:
         stream = self._core.stream
@@ -248,10 +229,6 @@ class _Source(asyncio.Protocol):
                 self._pipeline.playing(self._core, self._sets)
             self._pipeline.send(frame)
 
-    def _fail(self, reason: str) -> None:
-        if not self.lost.done():
-            self.lost.set_result(Lost(reason, curable=True))
-
     def tick(self, now: float) -> None:
         """Looks after time-outs and keep-alives; to be called a few times a second."""
         if self._core.waiting and now - self._asked_at > ANSWER_S:
@@ -263,14 +240,3 @@ class _Source(asyncio.Protocol):
         if now >= self._next_keep_alive:
             self._next_keep_alive = now + self._keep_alive_s
             self._do(self._core.keep_alive())
-
-    async def leave(self) -> None:
-        """Ends the session and the connection, in order if the server takes it."""
-        if not self._closed.is_set():
-            self._do(self._core.end())
-        self._transport.close()
-        try:
-            async with asyncio.timeout(_LEAVE_S):
-                await self._closed.wait()
-        except TimeoutError:
-            self._transport.abort()

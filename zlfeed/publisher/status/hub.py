@@ -90,10 +90,10 @@ class Hub:
 
         `cameras` asks with our address as they use it.
         """
-        now = {here: cameras(here) for here in {listener.here for listener in self.listeners}}
+        places = {listener.here for listener in self.listeners}
+        now = {here: [(info, without_values(info)) for info in cameras(here)] for here in places}
         for listener in self.listeners:
-            for info in now[listener.here]:
-                plain = without_values(info)
+            for info, plain in now[listener.here]:
                 if listener.known.get(info.camera) != plain:
                     listener.known[info.camera] = plain
                     self.tell(info, [listener])
