@@ -41,7 +41,7 @@ PING_INTERVAL_S = 2.0
 STEADY_S = 2.0
 """A connection that lasted this long was a good one: the next is tried at once, not after a long delay."""
 TOKEN_REFUSED = "refuses the token"
-RETRY_S = 2.0
+RETRY_S = 1.0
 """The longest pause between attempts: a publisher that is back is seen within it."""
 
 

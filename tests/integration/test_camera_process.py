@@ -19,7 +19,9 @@ import pytest
 
 from zlfeed.errors import CameraError
 from zlfeed.publisher.camera import CameraProcess, CameraSpec, parse_camera
+from zlfeed.publisher.camera import child as child_module
 from zlfeed.publisher.camera import process as process_module
+from zlfeed.publisher.camera.child import start_ahead
 
 SOURCES = """
     import contextlib, os, re, signal, sys, threading, time
@@ -388,3 +390,18 @@ def test_an_opencv_that_does_not_load_names_the_packages(tmp_path: Path, monkeyp
 def test_a_csi_camera_is_refused_plainly() -> None:
     with pytest.raises(CameraError, match="CSI"):
         CameraProcess.start(parse_camera("csi:1", "cam"), size=None, fps=None, timeout_s=20)
+
+
+def test_a_process_that_was_started_ahead_is_the_first_cameras() -> None:
+    start_ahead(["test"])
+    try:
+        (waiting,) = (child.pid for child in psutil.Process().children() if "test" in child.cmdline())
+        pids = []
+        for _ in range(2):
+            camera = CameraProcess(parse_camera("test", "front"), None, None)
+            pids.append(camera.pid)
+            camera.stop()
+    finally:
+        assert not child_module._ahead["test"]
+    assert pids[0] == waiting
+    assert pids[1] != waiting

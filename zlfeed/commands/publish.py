@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -271,6 +272,7 @@ def publish(
     """Publish cameras: camera → FFmpeg → RTSP relay, with a status server beside."""
 
     def run() -> int:
+        gc.disable()  # among what imports make there is no garbage to look for; serve() turns it on again
         if no_auth and (token or token_file or readonly_token or readonly_token_file):
             raise UsageError("--no-auth asks nobody for a token, so there is none to name: leave one of the two away")
         settings = load_settings(
@@ -293,7 +295,11 @@ def publish(
         if sys.platform == "win32":
             raise UsageError("publish runs on Linux and macOS; on Windows use receive and monitor")
         from zlfeed.opencv import load_cv2
+        from zlfeed.publisher.camera import parse_camera
+        from zlfeed.publisher.camera.child import start_ahead
 
+        if not settings.passthrough and settings.encoder != "rpicam":
+            start_ahead(parse_camera(source, "").kind for source in settings.camera)
         load_cv2()  # the sentence about a missing library, before anything else needs it
         from zlfeed.publisher.app import serve
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -89,6 +90,7 @@ def receive(
     """Watch a stream: in a window, in figures, or into a file, with its true latency."""
 
     def run() -> int:
+        gc.disable()  # among what imports make there is no garbage to look for; the receiver turns it on again
         from zlfeed.receiver.app import run as receive_run
 
         settings = load_settings(

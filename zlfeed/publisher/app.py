@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import platform
 import sys
 import time
@@ -505,6 +506,8 @@ class Publisher:
 
 async def serve(settings: Settings, *, as_json: bool) -> int:
     """Publishes until a signal or --duration; the exit code."""
+    gc.freeze()  # what has been imported stays, and need not be looked through for garbage between two frames
+    gc.enable()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     asyncio.get_running_loop().set_exception_handler(_loop_errors())
     access = Access.of(settings)

@@ -35,6 +35,8 @@ CHANGE_S = 15.0
 """A change that has neither come about nor failed by then waits for something: a camera that is away."""
 PICTURE_S = 2.0
 _LOOK_S = 0.02
+_GUESSED = ("auto", "test", "device", "csi")
+"""Cameras that mostly give what is asked for: FFmpeg starts while they open, by a guess at what they will give."""
 MANY_FAILURES, FAILURES_S = 3, 60.0
 """An encoder that fails so often within this time is not what was tried at the start."""
 
@@ -253,7 +255,7 @@ class Pipeline:
                 if self._encoders.known(self.encoder_wanted()) is None:
                     continue  # another size came up meanwhile
                 self._to_choose.clear()
-                if self._camera is not None:
+                if self._camera is not None or self.settings.capture.spec.kind in _GUESSED:
                     self._want()
 
     def _gives_up(self) -> bool:

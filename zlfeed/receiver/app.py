@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import signal
@@ -87,6 +88,8 @@ def run(
             return probe.run(settings, address, plan, status, token, as_json=as_json, source=source)
         if save is not None:
             saver.check(save)
+        gc.freeze()  # what has been imported stays, and need not be looked through for garbage between two frames
+        gc.enable()
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         window = _window(cv2, mode, address)
         return Receiver(settings, address, plan, status, token, window, save, as_json=as_json, source=source).run()

@@ -28,7 +28,7 @@ log = logs.get(__name__)
 
 STEADY_US = 2_000_000
 """A connection that gave pictures for this long was a good one: the next is tried at once, not after a long delay."""
-RETRY_S = 2.0
+RETRY_S = 1.0
 """The longest pause between attempts: a publisher that is back is seen within it."""
 
 

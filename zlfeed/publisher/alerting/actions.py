@@ -128,6 +128,7 @@ class Alerting:
                 await answer.wait()
         except TimeoutError:
             return f"no answer within {2 * WEBHOOK_S:g} s"
+        self._posting = None  # it has said its last; that it may be a moment from its end must not cost the next alert
         return failure[0] if failure else None
 
 

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable
 
 from zlfeed.errors import CameraEnded, CameraError
 from zlfeed.publisher.camera.records import ControlSet, End, Failure, Note, Request, Unpacker, set_line
@@ -27,6 +28,42 @@ _READ_SIZE = 1 << 16
 _LOG_LINES = 40
 _ANSWERS = 256
 _MAX_NOTES = 32
+
+
+class _Worker:
+    """A camera process that loads what it needs and then waits to be told what to open."""
+
+    def __init__(self, kind: str) -> None:
+        """Raises OSError."""
+        self.handle = SharedHandle()
+        try:
+            self.process = subprocess.Popen(
+                # -P: whatever lies in the folder where the user stands is no module of ours.
+                [sys.executable, "-P", "-m", _WORKER, str(os.getpid()), self.handle.text, kind],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE if Readable.many else subprocess.DEVNULL,
+                bufsize=0,
+                pass_fds=() if self.handle.fd is None else (self.handle.fd,),
+                start_new_session=True,
+            )
+        except OSError:
+            self.handle.close()
+            raise
+
+
+_ahead: dict[str, list[_Worker]] = {}
+"""Processes that load while their publisher does, by kind. What nobody takes ends with the publisher, by its pipe."""
+
+
+def start_ahead(kinds: Iterable[str]) -> None:
+    """Has a process ready for the first camera of each of these kinds; from the thread that lives longest.
+
+    A publisher is as long at loading itself as its camera process is: one after the other they kept viewers waiting.
+    """
+    with contextlib.suppress(OSError):  # the camera itself says so
+        for kind in kinds:
+            _ahead.setdefault(kind, []).append(_Worker(kind))
 
 
 class CameraChild:
@@ -52,23 +89,10 @@ class CameraChild:
         self._unpacker = Unpacker()
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
         try:
-            self._handle = SharedHandle()
+            worker = _ahead[spec.kind].pop() if _ahead.get(spec.kind) else _Worker(spec.kind)
         except OSError as error:
-            raise CameraError(f"no memory is to be had for the camera {spec.text}: {error.strerror}") from None
-        try:
-            self._process = subprocess.Popen(
-                # -P: whatever lies in the folder where the user stands is no module of ours.
-                [sys.executable, "-P", "-m", _WORKER, str(os.getpid()), self._handle.text, spec.kind],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE if Readable.many else subprocess.DEVNULL,
-                bufsize=0,
-                pass_fds=() if self._handle.fd is None else (self._handle.fd,),
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._handle.close()
             raise CameraError(f"no process could be started for the camera {spec.text}: {error.strerror}") from None
+        self._handle, self._process = worker.handle, worker.process
         self.pid = self._process.pid
         assert self._process.stdin
         assert self._process.stdout
