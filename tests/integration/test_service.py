@@ -72,7 +72,7 @@ def test_sighup_takes_what_can_be_taken_and_names_the_rest(service: tuple[Runnin
     said = publisher.line("event", code="reloaded")
     assert said["level"] == "warning"
     assert said["text"] == (
-        "the configuration was read again; in force: bitrate 300, overlay off, alerts, log level warning; "
+        "the configuration was read again; in force: alerts, log level warning, bitrate 300, overlay off; "
         "only after a restart: stream_name"
     )
     assert publisher.line("second", bitrate_asked_kbps=300.0)["encoder_restarts"] == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -99,6 +100,8 @@ def test_a_dry_run_shows_the_unit_and_changes_nothing(tmp_path: Path) -> None:
     [
         (["install", "--user", "--", "--token", "secret-word"], "--token in a unit can be read by everyone"),
         (["install", "--user", "--", "--token=secret-word"], "--token in a unit can be read by everyone"),
+        (["install", "--user", "--", "--bitrat", "3"], "No such option: --bitrat"),
+        (["install", "--user", "--", "--bitrate", "much"], "bitrate"),
         (["install", "--name", "a/b"], "--name 'a/b'"),
         (["install", "--run-as", "nobody-of-that-name", "--dry-run"], "there is no user 'nobody-of-that-name'"),
         (["install", "--user", "--run-as", "root"], "--run-as is for a service of the machine"),
@@ -149,12 +152,16 @@ def test_it_is_installed_looked_at_and_taken_away(tmp_path: Path, monkeypatch: p
     assert json.loads(zlfeed("status", "--user", "--json").stdout)["running"] is True
     monkeypatch.setenv("STATE", "failed")
     assert zlfeed("status", "--user").exit_code == 3
+    shutil.copy("/bin/true", program.with_name("journalctl"))
     failed = zlfeed("install", "--user")
     assert failed.exit_code == 3
     assert failed.stderr == (
         f"zlfeed: {path} is written, but `systemctl --user restart zlfeed.service` failed: "
         "Job for zlfeed.service failed.\n"
     )
+    program.with_name("journalctl").write_text("#!/bin/sh\necho 'zlfeed: port 8554 is taken'\necho; echo ' '\n")
+    said = zlfeed("install", "--user").stderr
+    assert said == f"zlfeed: {path} is written, but it says: zlfeed: port 8554 is taken\n"
     assert zlfeed("uninstall", "--user").exit_code == 0
     assert not path.exists()
     assert Path("calls").read_text().splitlines()[:3] == [

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from zlfeed.commands.common import Command, ConfigFile, Group, Json, end, load_settings
+from zlfeed.commands.publish import publish
 
 group = typer.Typer(
     name="service", cls=Group, help="The publisher as a systemd service of this machine.", no_args_is_help=True
@@ -14,6 +17,17 @@ group = typer.Typer(
 
 User = Annotated[bool, typer.Option("--user", help="A service of yours, without root, instead of the machine's.")]
 Name = Annotated[str, typer.Option("--name", metavar="NAME", help="The service's name; default zlfeed.")]
+
+
+def _check(options: Sequence[str], config_file: Path | None) -> None:
+    """What is wrong with the options or the configuration is said now, not in a log at midnight."""
+    from zlfeed.config import Settings
+
+    alone = typer.Typer()
+    alone.command(cls=Command)(publish)
+    given = typer.main.get_command(alone).make_context("zlfeed publish", list(options)).params
+    flags = {name: given[name] or None for name in Settings.model_fields if name in given}
+    load_settings(config_file or given["config_file"], **flags)
 
 
 @group.command("install", cls=Command)
@@ -33,7 +47,7 @@ def service_install(
     """Writes the unit, and starts it now and with the machine: watched over, restarted, locked in."""
 
     def run() -> int:
-        load_settings(config_file)  # what is wrong there is said now, not in a log at midnight
+        _check(options or [], config_file)
         from zlfeed.service.app import install
 
         return install(name=name, user=user, dry_run=dry_run, config=config_file, run_as=run_as, options=options or [])

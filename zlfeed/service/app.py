@@ -12,7 +12,7 @@ from pathlib import Path
 import platformdirs
 
 from zlfeed.errors import ExitCode, StartError, UsageError
-from zlfeed.service import unit
+from zlfeed.service import trial, unit
 from zlfeed.service.manager import Manager
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
@@ -45,12 +45,15 @@ def install(
         for step in steps:
             _say("  " + " ".join(manager.command(*step)))
         return ExitCode.OK
+    if not user and sys.platform != "win32" and os.geteuid() == 0:
+        trial.run(wish.program, wish.account)
     _write(path, text, wish)
     for step in steps:
         try:
             manager.run(*step)
         except StartError as error:
-            raise StartError(f"{path} is written, but {error}") from None
+            why = manager.why_not(path.name) if step[0] == "restart" else ""
+            raise StartError(f"{path} is written, but {f'it says: {why}' if why else error}") from None
     print(f"{path.name} runs, and starts with {'your session' if user else 'the machine'}")  # noqa: T201
     scope = "--user " if user else ""
     print(f"its log: journalctl {scope}-u {name}; its state: zlfeed service status{' --user' if user else ''}")  # noqa: T201
@@ -144,7 +147,7 @@ def status(*, name: str, user: bool, as_json: bool) -> int:
         raise StartError(f"there is no service {name}: no {path}; `zlfeed service install` makes one")
     names = ("ActiveState", "SubState", "UnitFileState", "StatusText", "NRestarts", "MainPID", "Result")
     found = Manager(user=user).properties(path.name, *names)
-    running = found.get("ActiveState") == "active"
+    running = found.get("ActiveState") in ("active", "reloading")
     if as_json:
         line = {
             "type": "service",

@@ -26,6 +26,8 @@ class Manager:
         if code:
             last = (err or out).strip().splitlines()
             said = last[-1] if last else f"exit code {code}"
+            if self._scope and "Failed to connect to bus" in said:
+                said = "you have no service manager here, for su and sudo bring none: log in, or leave --user out"
             raise StartError(f"`{' '.join(self.command(*words))}` failed: {said}")
         return out
 
@@ -33,6 +35,16 @@ class Manager:
         """Properties of a unit, as `systemctl show` gives them. Raises StartError."""
         out = self.run("show", unit, *(f"--property={name}" for name in names))
         return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+
+    def why_not(self, unit: str) -> str:
+        """What a unit that did not start said in the end; empty when nobody can tell."""
+        main = self.properties(unit, "ExecMainPID").get("ExecMainPID", "0")
+        command = ["journalctl", *self._scope, "--no-pager", "--output=cat", "--lines=20", f"_PID={main}"]
+        try:
+            done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace", timeout=_S)
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        return next((words for line in reversed(done.stdout.splitlines()) if (words := line.strip(" │╭╮╰╯─"))), "")
 
     def _run(self, *words: str) -> tuple[int, str, str]:
         command = self.command(*words)

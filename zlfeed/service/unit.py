@@ -58,6 +58,7 @@ def text(wish: Wish) -> str:
         f"ExecStart={' '.join(quoted(word) for word in command)}",
         "ExecReload=/bin/kill -HUP $MAINPID",
         f"WatchdogSec={WATCHDOG_S}",
+        "SyslogIdentifier=%N",
         "# The core of a process that handles a token is kept nowhere.",
         "LimitCORE=0",
         "Restart=always",
@@ -109,6 +110,8 @@ def _hardening(wish: Wish) -> list[str]:
         "RestrictNamespaces=yes",
         "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
         "SystemCallArchitectures=native",
+        "SystemCallFilter=@system-service",
+        "SystemCallErrorNumber=EPERM",
         "UMask=0077",
     ]
     if wish.user:
