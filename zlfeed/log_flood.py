@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from structlog import DropEvent
-from structlog.typing import EventDict
+from zlfeed.structured import structlog
 
 BURST = 10
 """So many of a kind in a second are no flood: each camera, each viewer has its say."""
@@ -24,7 +23,7 @@ class _Kind:
     began: float
     passed: int = 0
     held: int = 0
-    last: EventDict | None = None
+    last: structlog.typing.EventDict | None = None
     flooded: bool = False
 
 
@@ -33,7 +32,7 @@ class Flood:
 
     def __init__(
         self,
-        emit: Callable[[EventDict], None],
+        emit: Callable[[structlog.typing.EventDict], None],
         now: Callable[[], float] = time.monotonic,
         later: Callable[[float, Callable[[], None]], None] | None = None,
     ) -> None:
@@ -44,7 +43,7 @@ class Flood:
         self._kinds: dict[tuple[str, str], _Kind] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
+    def __call__(self, _logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         """The event, unless it is held back."""
         key = (str(event.get("level", "")), str(event.get("event", "")))
         now = self._now()
@@ -62,7 +61,7 @@ class Flood:
             kind.held += 1
             if kind.held == 1:
                 self._later(max(0.0, kind.began + SECOND_S - now), lambda: self._second_over(key, kind))
-        raise DropEvent
+        raise structlog.DropEvent
 
     def _second_over(self, key: tuple[str, str], kind: _Kind) -> None:
         with self._lock:

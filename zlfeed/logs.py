@@ -18,11 +18,10 @@ from types import TracebackType
 from typing import Any, TextIO, cast
 from urllib.parse import quote
 
-import structlog
-
 from zlfeed import terminal
 from zlfeed.log_file import LogFile
 from zlfeed.log_flood import Flood
+from zlfeed.structured import structlog
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from zlfeed.imports import without
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -98,13 +100,10 @@ class Sixel:
 @contextlib.contextmanager
 def _unasked() -> Iterator[None]:
     """textual-image asks the terminal when it is imported, and takes NumPy where there is one (25 MB): neither here."""
-    stdout, numpy = sys.__stdout__, sys.modules.get("numpy")
+    stdout = sys.__stdout__
     sys.__stdout__ = io.StringIO()  # type: ignore[misc,assignment]
-    if numpy is None:
-        sys.modules["numpy"] = None  # type: ignore[assignment]
     try:
-        yield
+        with without("numpy"):
+            yield
     finally:
         sys.__stdout__ = stdout  # type: ignore[misc]
-        if numpy is None:
-            del sys.modules["numpy"]
