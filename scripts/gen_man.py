@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from zlfeed import __version__
-from zlfeed.cli import app
+from zlfeed.cli import program
 from zlfeed.errors import ExitCode
 
 PAGE = Path(__file__).parents[1] / "man" / "zlfeed.1"
@@ -32,7 +32,7 @@ def roff(text: str) -> str:
 
 def page() -> str:
     """The whole page."""
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(program())
     lines = [
         '.\\" Made by scripts/gen_man.py from the command line; do not edit.',
         f'.TH ZLFEED 1 "" "zlfeed {__version__}" "User Commands"',

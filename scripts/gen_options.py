@@ -12,7 +12,7 @@ import typer
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from scripts import gen_man
-from zlfeed.cli import app
+from zlfeed.cli import program
 
 PAGE = Path(__file__).parents[1] / "docs" / "options.md"
 BEGIN, END = "<!-- options: made by scripts/gen_options.py -->", "<!-- /options -->"
@@ -20,7 +20,7 @@ BEGIN, END = "<!-- options: made by scripts/gen_options.py -->", "<!-- /options 
 
 def tables() -> str:
     """A heading and a table for each command, in the order and the words of --help."""
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(program())
     return "\n".join(_table(name, command) for name, command in _commands(group) if not command.hidden)
 
 

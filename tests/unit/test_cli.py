@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from zlfeed import __version__
-from zlfeed.cli import app
+from zlfeed.cli import program
 
 COMMANDS = ["publish", "receive", "monitor", "demo", "bench"]
 
@@ -23,7 +23,7 @@ def empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def zlfeed(*arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments)
+    return CliRunner().invoke(program(), arguments)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -147,9 +147,9 @@ def modules_after(statement: str) -> set[str]:
             ["cv2", "numpy", "textual", "zeroconf", "prometheus_client", "pydantic"],
         ),
         ("import zlfeed.publisher.app", ["textual"]),
-        ("import zlfeed.monitor.app, zlfeed.monitor.run", ["cv2", "numpy"]),
+        ("import zlfeed.monitor.app, zlfeed.monitor.run", ["cv2", "numpy", "websockets", "google"]),
         ("import zlfeed.monitor.lines, zlfeed.monitor.run", ["cv2", "numpy", "textual"]),
-        ("import zlfeed.receiver.app", ["textual"]),
+        ("import zlfeed.receiver.app", ["textual", "rich"]),
         ("import zlfeed.status_client", ["cv2", "numpy", "textual"]),
     ],
 )

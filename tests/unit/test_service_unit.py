@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from zlfeed.cli import app
+from zlfeed.cli import program
 from zlfeed.service import app as service_app
 from zlfeed.service import unit
 
@@ -30,7 +30,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def zlfeed(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["service", *arguments])
+    return CliRunner().invoke(program(), ["service", *arguments])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -157,4 +158,8 @@ def load_settings(config_file: Path | None = None, **flags: Any) -> Any:
                 "token_visible",
                 meaning=f"others on this machine can see {option} in the process list; {option}-file is safer",
             )
+    if not gc.isenabled():
+        # The program's beginning (cli.main) is over; what has been imported stays, and is looked through no more.
+        gc.freeze()
+        gc.enable()
     return settings

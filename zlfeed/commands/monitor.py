@@ -56,8 +56,6 @@ def monitor(
     """Watch over publishers from a terminal: FPS, true latency, load, viewers, events."""
 
     def run() -> int:
-        # An eighth of the time to the first picture went into looking for garbage among what imports make.
-        gc.disable()
         from zlfeed.monitor.run import run as monitor_run
 
         settings = load_settings(
@@ -71,6 +69,7 @@ def monitor(
             bell=bell or None,
             refresh_hz=refresh,
         )
+        gc.disable()  # until the first picture stands, or nothing will
         return monitor_run(settings, targets=targets or [], once=once, as_json=json, readonly=readonly)
 
     end(run)
