@@ -94,7 +94,8 @@ class Screen:
         try:
             fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, CELLS, 0, 0))
             environ = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
-            for name in ("NO_COLOR", "COLUMNS", "LINES", "TMUX"):
+            # As after pip's installation: compiled code is kept, so that the runs after the first have it.
+            for name in ("NO_COLOR", "COLUMNS", "LINES", "TMUX", "PYTHONDONTWRITEBYTECODE"):
                 environ.pop(name, None)
             self._began = time.monotonic()
             # Not by asyncio: the child needs the terminal as its controlling one.
