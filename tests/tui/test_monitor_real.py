@@ -41,9 +41,7 @@ async def test_a_real_feed_is_seen_with_its_true_latency(tmp_path: Path) -> None
             ) as one:
                 await one.line("second", 30)
                 hearing = asyncio.create_task(one.drain())
-                await term.shows("1 watching", "127.0.0.1:")
-                shown = await term.shows("127.0.0.1:", gone="– ms    0 lost")
-                assert re.search(r"latency .*\d+\.\d / \d+\.\d ms", shown), shown
+                await term.shows("1 watching", "127.0.0.1:", like=r"latency .*\d+(\.\d)? / \d+(\.\d)? ms")
                 hearing.cancel()
             await term.shows("nobody is watching")
             term.tmux("send-keys", "q")

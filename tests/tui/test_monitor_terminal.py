@@ -48,17 +48,18 @@ class Terminal:
         """What the terminal shows."""
         return self.tmux("capture-pane", "-p", *(["-e"] if escapes else []))
 
-    async def shows(self, *words: str, gone: str | None = None) -> str:
-        """Waits until all words are on the screen, and others are no more."""
+    async def shows(self, *words: str, gone: str | None = None, like: str = "") -> str:
+        """Waits until all words and something like `like` are on the screen, and others are no more."""
         try:
             async with asyncio.timeout(LIMIT_S):
                 while True:
                     shown = self.screen()
-                    if all(word in shown for word in words) and (gone is None or gone not in shown):
+                    fits = all(word in shown for word in words) and re.search(like, shown)
+                    if fits and (gone is None or gone not in shown):
                         return shown
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise AssertionError(f"{words} did not come; the terminal shows:\n{shown}") from None
+            raise AssertionError(f"{words} {like} did not come; the terminal shows:\n{shown}") from None
 
     def modes(self) -> str:
         """What a program may leave changed: the other screen, the cursor, the mouse, the paste brackets."""

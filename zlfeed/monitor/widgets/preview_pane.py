@@ -155,7 +155,7 @@ class PreviewPane(Widget):
     def _paint(self) -> None:
         self._painting = False
         session, (x, y) = self.session, self.region.offset
-        if not (self._data and self._cells and session.write and self.display and self.screen.is_current):
+        if not (self._data and self._cells and session.write and self.display and self.screen.is_active):
             return
         lies = (self._jpeg, x, y)
         if session.graphics == graphics.KITTY and lies == self._lies:
