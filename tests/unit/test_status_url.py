@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from zlfeed.errors import UsageError
-from zlfeed.status_client import status_url
+from zlfeed.status_address import status_url
 
 
 @pytest.mark.parametrize(

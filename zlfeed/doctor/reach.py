@@ -19,7 +19,7 @@ from zlfeed.net import host_port, is_loopback, is_own, plain_host
 from zlfeed.receiver.describe import describe
 from zlfeed.receiver.probe import ask_status
 from zlfeed.receiver.target import Target, parse
-from zlfeed.status_client import status_url
+from zlfeed.status_address import status_url
 from zlfeed.tls import Trust
 from zlfeed.tokens import for_client
 

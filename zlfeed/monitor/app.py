@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import Monochrome, NoColor
+from textual.reactive import Reactive
 from textual.theme import Theme
 
 from zlfeed.errors import ExitCode, StartError
@@ -21,7 +22,7 @@ from zlfeed.monitor.lines import glyphs_for
 from zlfeed.monitor.preview import Asked
 from zlfeed.monitor.screens.base import Dialog, View
 from zlfeed.monitor.screens.camera import CameraScreen
-from zlfeed.monitor.session import Session
+from zlfeed.monitor.session import Session, layout
 from zlfeed.monitor.snapshot import Snapshot
 from zlfeed.monitor.source import Source
 from zlfeed.monitor.themes import DARK, THEMES, Palette
@@ -37,6 +38,7 @@ NEWS_DELAY_S = 0.04
 class MonitorApp(App[None]):
     """One session: the screens' stack, the timer, the connection's task, signals."""
 
+    theme: Reactive[str] = Reactive(DARK.name, init=False)  # Textual's own would be replaced, and all styles made twice
     TITLE = "zlfeed monitor"
     CSS_PATH = "monitor.tcss"
     ENABLE_COMMAND_PALETTE = True
@@ -70,6 +72,10 @@ class MonitorApp(App[None]):
         duration_s: float | None = None,
     ) -> None:
         super().__init__()
+        for theme in THEMES:
+            self.register_theme(theme)
+        variables = self.get_css_variables()
+        self.stylesheet.set_variables(variables)
         self.source = source
         self.refresh_hz = refresh_hz
         self.duration_s = duration_s
@@ -85,21 +91,22 @@ class MonitorApp(App[None]):
         self.session.glyphs = glyphs_for(
             getattr(sys.__stdout__, "encoding", None), os.environ.get("TERM", ""), color=not self.no_color
         )
+        self.session.palette = Palette(variables, mono=self.no_color)
+
+    def get_default_screen(self) -> CameraScreen:
+        """The first screen, in the layout that the terminal's size will have."""
+        self.session.layout = layout(*self.size)
+        return CameraScreen(self.session)
 
     def on_mount(self) -> None:
-        """Themes, signals, the first screen, the connections, the timer."""
-        for theme in THEMES:
-            self.register_theme(theme)
+        """Signals, what the source tells, the timer."""
         self.theme_changed_signal.subscribe(self, self._on_theme)
-        self.theme = DARK.name
         self._catch_signals()
         if self._driver is not None and not self.is_headless:
             self.session.write = self._driver.write
-        self.push_screen(CameraScreen(self.session))
         self.source.on_news = self._look_soon
         self.source.on_picture = self._show_picture
         self.source.on_snapshot = self._keep_snapshot
-        self.run_worker(self._follow(), name="feeds")
         self.set_interval(1 / self.refresh_hz, self.refresh_figures)
         if self.duration_s is not None:
             self.set_timer(self.duration_s, self.exit)
@@ -107,7 +114,10 @@ class MonitorApp(App[None]):
         self.call_after_refresh(self._started)
 
     def _started(self) -> None:
-        """The first picture stands: what has been imported stays, and need not be looked through for garbage again."""
+        """The first picture stands: the connections are made. What was imported until now is looked through for garbage
+        no more.
+        """
+        self.run_worker(self._follow(), name="feeds")
         gc.freeze()
         gc.enable()
 

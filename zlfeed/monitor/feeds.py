@@ -7,9 +7,10 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import zlfeed
-from zlfeed.clock import monotonic_us
+from zlfeed.clock import Estimate, monotonic_us
 from zlfeed.errors import StartError
 from zlfeed.model import (
     CameraStatus,
@@ -26,8 +27,10 @@ from zlfeed.monitor.limits import Thresholds
 from zlfeed.monitor.preview import Asked, Preview, Shown
 from zlfeed.monitor.snapshot import LogEntry, Snapshot
 from zlfeed.monitor.state import MonitorState
-from zlfeed.status_client import LinkState, StatusClient
 from zlfeed.tls import Trust
+
+if TYPE_CHECKING:  # WebSocket and protobuf are imported while the first picture is looked at
+    from zlfeed.status_client import LinkState, StatusClient
 
 
 def hello(token: str) -> Hello:
@@ -50,18 +53,11 @@ class Feeds:
         self.state = MonitorState(list(greetings), limits)
         self.on_news: Callable[[], None] = lambda: None
         """Called when there is something that should not wait for the next look: anything but a camera's figures."""
-        self._clients = {
-            url: StatusClient(
-                url,
-                greeting,
-                on_message=partial(self._on_message, url),
-                on_link=partial(self._on_link, url),
-                timeout_s=timeout_s,
-                compress=True,
-                trust=trust,
-            )
-            for url, greeting in greetings.items()
-        }
+        self._greetings = greetings
+        self._timeout_s = timeout_s
+        self._trust = trust
+        self._clients: dict[str, StatusClient] = {}
+        """From `run` on."""
         self.on_snapshot: Callable[[Thumbnail], None] = lambda _picture: None
         """Called with a picture in full size that was asked for by the control `snapshot`."""
         self.on_picture: Callable[[], None] = lambda: None
@@ -72,21 +68,39 @@ class Feeds:
 
     async def run(self) -> None:
         """Follows all publishers until cancelled. Raises StartError when every one of them refused us."""
+        self._clients = self._connected()
+        self._subscribe()
         async with asyncio.TaskGroup() as group:
             for url, client in self._clients.items():
                 group.create_task(self._follow(url, client))
         raise StartError("\n".join(self._refusals))
 
+    def _connected(self) -> dict[str, StatusClient]:
+        from zlfeed.status_client import StatusClient
+
+        return {
+            url: StatusClient(
+                url,
+                greeting,
+                on_message=partial(self._on_message, url),
+                on_link=partial(self._on_link, url),
+                timeout_s=self._timeout_s,
+                compress=True,
+                trust=self._trust,
+            )
+            for url, greeting in self._greetings.items()
+        }
+
     def snapshot(self) -> Snapshot:
         """Everything known, as of now."""
         now_us = monotonic_us()
         self.setter.look(now_us / 1e6)
-        clocks = {url: client.clock.estimate(now_us) for url, client in self._clients.items()}
+        clocks = {url: self._clock(url, now_us) for url in self.state.hosts}
         return self.state.snapshot(now_us / 1e6, time.time_ns() // 1000, clocks)
 
     def send(self, url: str, message: ClientMessage) -> bool:
         """Sends to one publisher; False when there is no connection to it."""
-        return self._clients[url].send(message)
+        return url in self._clients and self._clients[url].send(message)
 
     def set_control(self, key: Key, value: str) -> None:
         """Wishes a control of a camera to have a value."""
@@ -98,9 +112,14 @@ class Feeds:
         before = self._preview.asked
         if not self._preview.ask(asked, monotonic_us() / 1e6):
             return
-        if before is not None and (asked is None or asked.key[0] != before.key[0]):
+        if before is not None and before.key[0] in self._clients and (asked is None or asked.key[0] != before.key[0]):
             self._clients[before.key[0]].subscribe(Subscribe())
-        if asked is not None:
+        self._subscribe()
+
+    def _subscribe(self) -> None:
+        """Asks for the pictures that are wanted."""
+        asked = self._preview.asked
+        if asked is not None and asked.key[0] in self._clients:
             url, camera = asked.key
             wanted = Subscribe(
                 thumbnails=True, thumbnail_hz=asked.hz, thumbnail_width=asked.width, thumbnail_cameras=(camera,)
@@ -160,5 +179,9 @@ class Feeds:
     def _time_us(self, url: str) -> int:
         """The publisher's time, so that the log's lines stand in one order; ours while its is not known."""
         now_us = monotonic_us()
-        clock = self._clients[url].clock.estimate(now_us)
+        clock = self._clock(url, now_us)
         return now_us + clock.offset_us if clock else time.time_ns() // 1000
+
+    def _clock(self, url: str, now_us: int) -> Estimate | None:
+        client = self._clients.get(url)
+        return client.clock.estimate(now_us) if client else None

@@ -9,15 +9,14 @@ import sys
 from functools import partial
 from urllib.parse import urlsplit
 
-import structlog
-
 from zlfeed import tokens, whereabouts
 from zlfeed.ask import token_for
 from zlfeed.config import Settings
 from zlfeed.errors import ExitCode, UsageError
 from zlfeed.monitor import graphics, notify
 from zlfeed.monitor.feeds import Feeds, hello
-from zlfeed.status_client import status_url, wants_token
+from zlfeed.status_address import status_url
+from zlfeed.structured import structlog
 from zlfeed.tls import Trust
 
 
@@ -37,8 +36,13 @@ def run(settings: Settings, *, targets: list[str], once: bool, as_json: bool, re
     def token(url: str) -> str:
         if as_json:
             return tokens.for_client(settings, urlsplit(url).hostname or "")
-        wanted = partial(wants_token, url, trust=trust, timeout_s=timeout_s)
-        return token_for(settings, urlsplit(url).hostname or "", lambda: asyncio.run(wanted()))
+
+        def wanted() -> bool:
+            from zlfeed.status_client import wants_token
+
+            return asyncio.run(wants_token(url, trust=trust, timeout_s=timeout_s))
+
+        return token_for(settings, urlsplit(url).hostname or "", wanted)
 
     greetings = {url: hello(token(url)) for url in urls}
     if once or as_json:

@@ -48,6 +48,8 @@ class Session:
     """What writes to the terminal in Textual's order; None without one."""
     limits: Thresholds = field(default_factory=Thresholds)
     glyphs: Glyphs = UNICODE
+    layout: str = "medium"
+    """Of the terminal's size."""
     many_colors: bool = True
     """Whether a picture can be drawn in colours: 256 or more."""
     palette: Palette = field(default_factory=lambda: Palette(DARK.to_color_system().generate()))

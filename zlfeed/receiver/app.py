@@ -35,7 +35,8 @@ from zlfeed.receiver.view import View
 from zlfeed.receiver.whose import session_name
 from zlfeed.receiver.window import Window
 from zlfeed.signals import force
-from zlfeed.status_client import LinkState, status_url
+from zlfeed.status_address import status_url
+from zlfeed.status_client import LinkState
 from zlfeed.terminal import silence_stdout
 from zlfeed.tls import Trust
 

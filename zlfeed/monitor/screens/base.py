@@ -22,7 +22,7 @@ class View(Screen[None]):
     """A full screen of canvases: draws them anew when told, and lays them out by the terminal's size."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
+        super().__init__(classes=f"-{session.layout}")
         self.session = session
 
     def compose(self) -> ComposeResult:
@@ -72,9 +72,10 @@ class View(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         """Chooses the layout."""
         cells, rows = event.size
-        chosen = layout(cells, rows)
-        for name in LAYOUTS:
-            self.set_class(name == chosen, f"-{name}")
+        chosen = self.session.layout = layout(cells, rows)
+        if not self.has_class(f"-{chosen}"):
+            self.remove_class(*(f"-{name}" for name in LAYOUTS))
+            self.add_class(f"-{chosen}")
         if chosen == "too-small":
             notice = f"This terminal has {cells}×{rows} cells; the monitor needs {MIN_CELLS}×{MIN_ROWS}."
             self.query_one("#too-small", Static).update(notice)
