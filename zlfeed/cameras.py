@@ -17,7 +17,7 @@ from rich.text import Text
 from zlfeed.errors import CameraError, ExitCode
 from zlfeed.model import Control
 from zlfeed.publisher.camera import rpicam, v4l2
-from zlfeed.publisher.camera.csi import find_program
+from zlfeed.publisher.camera.csi_ways import find_program, find_python
 from zlfeed.publisher.camera.facts import CameraFacts, Mode
 from zlfeed.publisher.camera.holders import holders, holders_words
 
@@ -57,6 +57,8 @@ def look_at(path: str) -> CameraFacts | None:
 def csi_cameras() -> tuple[list[CameraFacts], str]:
     """The ribbon-cable cameras as rpicam-vid lists them, and what went wrong, "" if nothing."""
     program = find_program()
+    if program is None and (found := find_python()) is not None:
+        return by_picamera2(found.python)
     if program is None:
         ports = v4l2.csi_ports()
         cure = "install rpicam-apps-lite to use CSI cameras: sudo apt install rpicam-apps-lite"
@@ -78,6 +80,26 @@ def csi_cameras() -> tuple[list[CameraFacts], str]:
         last = (said.stderr.strip() or said.stdout.strip()).splitlines()
         return [], f"{name} --list-cameras ended with code {said.returncode}" + (f": {last[-1]}" if last else "")
     return listed, ""
+
+
+def by_picamera2(python: str) -> tuple[list[CameraFacts], str]:
+    """The same as picamera2 lists them: names only, for it would have to set up each camera to tell more."""
+    list_them = "import json, picamera2; print(json.dumps(picamera2.Picamera2.global_camera_info()))"
+    try:
+        said = subprocess.run(
+            [python, "-P", "-c", list_them],
+            check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=_LIST_S,
+        )  # fmt: skip
+        listed = [camera for camera in json.loads(said.stdout) if "/usb" not in camera["Id"]]
+    except subprocess.CalledProcessError as error:
+        last = error.stderr.strip().splitlines()
+        return [], "picamera2 does not list the cameras" + (f": {last[-1]}" if last else "")
+    except (OSError, ValueError, KeyError, subprocess.TimeoutExpired) as error:
+        return [], f"picamera2 does not list the cameras ({type(error).__name__})"
+    return [
+        CameraFacts(f"csi:{number}", camera.get("Model", ""), "csi", id=camera["Id"], driver="libcamera")
+        for number, camera in enumerate(listed)
+    ], ""
 
 
 def run(*, as_json: bool, reset: str | None) -> int:

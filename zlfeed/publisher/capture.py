@@ -235,6 +235,8 @@ class Capture:
         while not camera.ready(_POLL_S):
             if self._interrupted():
                 return
+            if camera.comparing:
+                deadline = time.monotonic() + OPEN_TIMEOUT_S  # it has an end of its own
             if time.monotonic() > deadline:
                 raise camera.not_in_time(OPEN_TIMEOUT_S)
             self._slate_if_due()

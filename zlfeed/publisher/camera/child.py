@@ -15,8 +15,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
+from pathlib import Path
 
+import zlfeed
 from zlfeed.errors import CameraEnded, CameraError
+from zlfeed.publisher.camera.csi_ways import PICAMERA2, find_python
 from zlfeed.publisher.camera.records import ControlSet, End, Failure, Note, Request, Unpacker, set_line
 from zlfeed.publisher.camera.shm import FrameRing, SharedHandle
 from zlfeed.publisher.camera.source import CameraSpec, FrameInfo, Opened
@@ -24,6 +27,8 @@ from zlfeed.publisher.camera.waiting import Readable
 from zlfeed.publisher.picture.i420 import Plane
 
 _WORKER = "zlfeed.publisher.camera.worker"
+_ELSEWHERE = f"import sys; sys.path.append(sys.argv.pop(1)); from {_WORKER} import main; main()"
+"""The same in another Python, which finds us behind its own packages."""
 _READ_SIZE = 1 << 16
 _LOG_LINES = 40
 _ANSWERS = 256
@@ -38,8 +43,7 @@ class _Worker:
         self.handle = SharedHandle()
         try:
             self.process = subprocess.Popen(
-                # -P: whatever lies in the folder where the user stands is no module of ours.
-                [sys.executable, "-P", "-m", _WORKER, str(os.getpid()), self.handle.text, kind],
+                [*_program(kind), str(os.getpid()), self.handle.text, kind],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE if Readable.many else subprocess.DEVNULL,
@@ -50,6 +54,30 @@ class _Worker:
         except OSError:
             self.handle.close()
             raise
+
+    def discard(self) -> None:
+        """Ends it; nobody needs it."""
+        self.process.kill()
+        self.process.communicate()
+        self.handle.close()
+
+
+def _program(kind: str) -> list[str]:
+    """What reads such a camera."""
+    # -P: whatever lies in the folder where the user stands is no module of ours.
+    if kind == PICAMERA2 and (found := find_python()) and found.python != sys.executable:
+        return [found.python, "-P", "-c", _ELSEWHERE, str(Path(zlfeed.__file__).parent.parent)]
+    return [sys.executable, "-P", "-m", _WORKER]
+
+
+def _take(spec: CameraSpec) -> _Worker:
+    """A process for this camera, one that was started ahead if there is one. Raises OSError."""
+    ready = _ahead.get(spec.kind, [])
+    if spec.backend != PICAMERA2:
+        return ready.pop() if ready else _Worker(spec.kind)
+    if ready:  # it was not known yet that another Python reads it
+        ready.pop().discard()
+    return _Worker(PICAMERA2)
 
 
 _ahead: dict[str, list[_Worker]] = {}
@@ -73,6 +101,8 @@ class CameraChild:
         """Starts the process, which makes itself ready and waits for open(). Raises CameraError."""
         self.spec = spec
         self.opened: Opened | None = None
+        self.asked = False
+        """Whether it was asked to open a camera, which it does once."""
         self.captured = 0
         self.dropped = 0
         self.notes: deque[str] = deque(maxlen=_MAX_NOTES)
@@ -89,7 +119,7 @@ class CameraChild:
         self._unpacker = Unpacker()
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
         try:
-            worker = _ahead[spec.kind].pop() if _ahead.get(spec.kind) else _Worker(spec.kind)
+            worker = _take(spec)
         except OSError as error:
             raise CameraError(f"no process could be started for the camera {spec.text}: {error.strerror}") from None
         self._handle, self._process = worker.handle, worker.process
@@ -103,6 +133,7 @@ class CameraChild:
     def open(self, request: Request) -> None:
         """Asks the process to open what `request` names; waits for nothing."""
         self.spec = request.spec
+        self.asked = True
         with contextlib.suppress(BrokenPipeError):  # It ended at once; why is told when its pipe is read.
             self._stdin.write(request.to_line())
 
@@ -182,7 +213,8 @@ class CameraChild:
         """Waits up to `timeout_s` for the process to say something, and takes in all of it."""
         if self._ended or self._stopping:
             return
-        for fd in self._readable.wait(timeout_s):
+        # The records last: their end asks for the last words.
+        for fd in sorted(self._readable.wait(timeout_s), key=lambda fd: fd == self._records):
             data = os.read(fd, _READ_SIZE)
             if fd != self._records:
                 self._log.extend(data.decode("utf-8", "replace").splitlines())

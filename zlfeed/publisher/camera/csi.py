@@ -6,11 +6,9 @@ import contextlib
 import fcntl
 import os
 import select
-import shutil
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,8 +17,9 @@ from zlfeed.errors import CameraError
 from zlfeed.exits import exit_words
 from zlfeed.pdeath import with_parent
 from zlfeed.publisher.camera import rpicam
-from zlfeed.publisher.camera.holders import holders_text
+from zlfeed.publisher.camera.csi_ways import find_program, holder
 from zlfeed.publisher.camera.records import Request
+from zlfeed.publisher.camera.sensor_time import age_ns
 from zlfeed.publisher.camera.source import Opened, Stamp
 from zlfeed.publisher.picture.i420 import Plane, split
 
@@ -39,11 +38,6 @@ _STOP_S = 0.3
 # takes the padding off: 0.07 ms at 640x480 and 0.5 ms at 1920x1080 on an x86 core, where the bare copy is 0.01 and 0.2.
 _LUMA = (219 / 255, 16.0)
 _CHROMA = (224 / 255, 128 - 128 * 224 / 255)
-
-
-def find_program() -> str | None:
-    """rpicam-vid, or what it was called before; None when there is neither."""
-    return next((found for name in rpicam.PROGRAMS if (found := shutil.which(name))), None)
 
 
 class RpicamSource:
@@ -79,6 +73,7 @@ class RpicamSource:
             f"{name} {width}x{height} YUV420 at {self._fps:g} fps{how}",
             controls=tuple(rpicam.controls_of(talk.ranges, self._controls)),
             live_controls=False,
+            sensor_time="--metadata" not in self._without,
         )
         self._raw = bytearray(self._padding.frame_bytes)
         self._filled = len(self._early)
@@ -109,7 +104,7 @@ class RpicamSource:
             if option in rpicam.OPTIONAL and option not in self._without:
                 self._without.append(option)
                 continue
-            held_by = self._held_by()
+            held_by = holder()
             if self._talk.busy and not held_by and tries < _BUSY_TRIES:
                 tries += 1
                 time.sleep(_BUSY_S)
@@ -219,11 +214,6 @@ class RpicamSource:
         except BlockingIOError:
             return None
 
-    @staticmethod
-    def _held_by() -> str:
-        """Who has a CSI port open: libcamera takes /dev/mediaN for as long as it has a camera."""
-        return next((text for path in sorted(Path("/dev").glob("media*")) if (text := holders_text(str(path)))), "")
-
     # ------------------------------------------------------------ pictures
 
     def read(self, into: Plane) -> Stamp:
@@ -292,14 +282,6 @@ class RpicamSource:
                     elif fd == self._out:
                         time.sleep(0.0002)  # the next picture; this one's metadata may still be under way
         if (sensor_ns := meta.sensor_ns(self._taken)) is not None:
-            self._delay_ns = _age_ns(sensor_ns, now_ns)
+            self._delay_ns = age_ns(sensor_ns, now_ns)
         delay = self._delay_ns or 0
         return Stamp(wall_us - delay // 1000, now_ns - delay)
-
-
-def _age_ns(sensor_ns: int, now_ns: int) -> int | None:
-    """How old a picture with that time stamp is; None when the stamp cannot be by a clock of this machine."""
-    boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    # The kernel stamps by CLOCK_MONOTONIC, libcamera's documentation says CLOCK_BOOTTIME: they differ once a machine
-    # has slept, and then only one of them is plausible.
-    return next((age for age in (now_ns - sensor_ns, boot_ns - sensor_ns) if 0 <= age < 2_000_000_000), None)

@@ -6,12 +6,14 @@ import math
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from zlfeed.errors import CameraError
 from zlfeed.publisher.camera.child import CameraChild
+from zlfeed.publisher.camera.csi_ways import PICAMERA2, Fitness, Verdict, fitter, recall, remember, ways
 from zlfeed.publisher.camera.records import ControlSet, Request
 from zlfeed.publisher.camera.source import CameraSpec, FrameInfo, Opened
 from zlfeed.publisher.camera.v4l2 import candidates
@@ -20,6 +22,31 @@ _CANDIDATE_TIMEOUT_S = 4.0
 """How long `auto` waits for a device's first picture; loading OpenCV on a Raspberry Pi takes over one second of it."""
 _CSI_CANDIDATE_TIMEOUT_S = 8.0
 """The same for a CSI camera, whose program takes seconds to start on a small Pi."""
+DEFAULT_SIZE, DEFAULT_FPS = (640, 480), 30.0
+"""What a CSI camera is asked for when nothing is said."""
+
+
+class _Comparison:
+    """A CSI camera that can be read in several ways, on trial in one after the other."""
+
+    def __init__(self, spec: CameraSpec, there: list[CameraSpec]) -> None:
+        self.spec = spec
+        self._left = there
+        self.found: list[Fitness] = []
+        self.problems: list[str] = []
+
+    def next(self) -> CameraSpec | None:
+        """The next way to try, None when all were."""
+        if not self._left:
+            return None
+        spec = self._left.pop(0)
+        self.found.append(Fitness(spec.backend))
+        return spec
+
+    def failed(self, why: str) -> None:
+        """The way on trial gave no picture."""
+        self.found[-1].problem = why
+        self.problems.append(why)
 
 
 class CameraProcess:
@@ -43,7 +70,10 @@ class CameraProcess:
         self._controls: dict[str, str] = {}
         self._candidates: Iterator[CameraSpec] = iter(())
         self._give_up_at = math.inf
-        self._child = CameraChild(spec)
+        self._patience_s = _CANDIDATE_TIMEOUT_S
+        self._comparison: _Comparison | None = None
+        self._why = ""
+        self._child = CameraChild(self._way(spec) if spec.kind == "csi" else spec)
 
     @classmethod
     def start(
@@ -66,9 +96,10 @@ class CameraProcess:
     @property
     def opened(self) -> Opened:
         """What the camera gives, known once it is ready(). Raises CameraError before."""
-        if self._child.opened is None:
+        opened = self._child.opened
+        if opened is None:
             raise CameraError(f"the camera {self.spec.text} is not open yet")
-        return self._child.opened
+        return replace(opened, description=f"{opened.description} ({self._why})") if self._why else opened
 
     @property
     def pid(self) -> int:
@@ -108,14 +139,24 @@ class CameraProcess:
             refusal = None
             try:
                 if self._child.ready(max(0.0, min(deadline, self._give_up_at) - time.monotonic())):
-                    return True
+                    if self._comparison is None:
+                        return True
+                    self._sample(self._comparison, deadline)
+                    if time.monotonic() >= deadline:
+                        return False
+                    continue
             except CameraError as error:
-                if self.spec.kind != "auto":
+                if self._comparison is None and self.spec.kind != "auto":
+                    self._forget()
                     raise
                 refusal = str(error)
             if refusal is None and time.monotonic() >= self._give_up_at:
-                refusal = f"{self._child.spec.text} gave no picture within {_CANDIDATE_TIMEOUT_S:g} s"
+                refusal = f"{self._child.spec.text} gave no picture within {self._patience_s:g} s"
+            if refusal is not None and self._comparison is not None:
+                self._comparison.failed(refusal)
+                refusal = self._compare_on(self._comparison)
             if refusal is not None:
+                self._forget()
                 self._try_next(refusal)
             elif time.monotonic() >= deadline:
                 return False
@@ -139,7 +180,13 @@ class CameraProcess:
     @property
     def live_spec(self) -> CameraSpec:
         """What is read: of `auto`, the one that was taken."""
-        return self._child.spec
+        spec = self._child.spec
+        return replace(spec, backend=self.spec.backend) if spec.kind == "csi" else spec
+
+    @property
+    def comparing(self) -> bool:
+        """Whether it is being found out how the camera is read best, which takes some seconds once."""
+        return self._comparison is not None
 
     def set_control(self, name: str, value: str) -> None:
         """Asks for one of the camera's controls to be set; answered() tells what came of it."""
@@ -165,16 +212,96 @@ class CameraProcess:
             if self._stopped:
                 raise CameraError(f"the camera {self.spec.text} was stopped")
             candidate = next(self._candidates, None)
-            self._child.stop()
             if candidate is None:
+                self._child.stop()
+                if self.spec.kind != "auto":
+                    raise CameraError(refusal)
                 raise CameraError(
                     f"no camera gives a picture ({'; '.join(self._refusals)}): "
                     "name one with --camera, or try --camera test"
                 )
-            self._child = CameraChild(candidate)
         self._ask(candidate)
 
     def _ask(self, spec: CameraSpec) -> None:
-        patience_s = _CSI_CANDIDATE_TIMEOUT_S if spec.kind == "csi" else _CANDIDATE_TIMEOUT_S
-        self._give_up_at = time.monotonic() + patience_s if self.spec.kind == "auto" else math.inf
+        """Has this one opened; a CSI camera by the way that is known to be fitter, else it is found out."""
+        self._comparison = None
+        if spec.kind != "csi":
+            self._open(spec)
+            return
+        way = self._way(spec)
+        there = ways(spec)
+        if not way.backend:
+            self._comparison = _Comparison(spec, there)
+            found = self._comparison.next()
+            assert found is not None
+            way = found
+        elif len(there) > 1:
+            verdict = recall(spec, *self._asked)
+            self._why = verdict.why if verdict else ""
+        self._open(way)
+
+    def _open(self, spec: CameraSpec) -> None:
+        if self._child.asked or (self._child.spec.backend == PICAMERA2) != (spec.backend == PICAMERA2):
+            with self._switching:
+                if self._stopped:
+                    raise CameraError(f"the camera {self.spec.text} was stopped")
+                self._child.stop()
+                self._child = CameraChild(spec)
+        by_itself = self.spec.kind == "auto" or self._comparison is not None
+        self._patience_s = _CSI_CANDIDATE_TIMEOUT_S if spec.kind == "csi" else _CANDIDATE_TIMEOUT_S
+        self._give_up_at = time.monotonic() + self._patience_s if by_itself else math.inf
         self._child.open(Request(spec, self._size, self._fps, self._controls))
+
+    # ------------------------------------------------------------ a CSI camera's ways
+
+    @property
+    def _asked(self) -> tuple[tuple[int, int], float]:
+        return self._size or DEFAULT_SIZE, self._fps or DEFAULT_FPS
+
+    def _way(self, spec: CameraSpec) -> CameraSpec:
+        """The camera with its backend, where that is named, known, or the only one that is here."""
+        there = ways(spec)
+        if len(there) == 1:
+            return there[0]
+        verdict = recall(spec, *self._asked)
+        return replace(spec, backend=verdict.backend) if verdict else spec
+
+    def _sample(self, comparison: _Comparison, deadline: float) -> None:
+        """Takes pictures from the way on trial until it has been seen enough of, and then goes on; or the deadline."""
+        opened, fitness = self._child.opened, comparison.found[-1]
+        assert opened is not None
+        into = np.empty((opened.height * 3 // 2, opened.width), np.uint8)
+        while (now := time.monotonic()) < deadline:
+            if fitness.sampled(now):
+                self._compare_on(comparison)
+                return
+            frame = self._child.next_frame(into, min(deadline, self._give_up_at) - now)
+            if frame is not None:
+                now_ns = time.monotonic_ns()
+                fitness.picture(now_ns / 1e9, (now_ns - frame.captured_ns) / 1e6 if opened.sensor_time else None)
+                self._give_up_at = now_ns / 1e9 + self._patience_s
+            elif time.monotonic() >= self._give_up_at:
+                raise CameraError(f"{self._child.spec.text} gave no picture within {self._patience_s:g} s")
+
+    def _compare_on(self, comparison: _Comparison) -> str | None:
+        """Goes on to the next way, or to the fittest when all were tried; why none does, None if one."""
+        if (spec := comparison.next()) is not None:
+            self._open(spec)
+            return None
+        best = fitter(comparison.found, self._asked[1])
+        self._comparison = None
+        if best is None:
+            return "; ".join(dict.fromkeys(comparison.problems))
+        self._why = "tried: " + "; ".join(str(fitness) for fitness in comparison.found)
+        if len(comparison.problems) == 0:  # what gave no picture may only have been busy
+            remember(comparison.spec, *self._asked, Verdict(best.backend, self._why))
+        if self._child.spec.backend != best.backend:
+            self._open(replace(comparison.spec, backend=best.backend))
+        self._give_up_at = time.monotonic() + self._patience_s if self.spec.kind == "auto" else math.inf
+        return None
+
+    def _forget(self) -> None:
+        """The way that was known to be fitter does not open now: which one is, is found out anew."""
+        spec = self._child.spec
+        if spec.kind == "csi" and len(ways(replace(spec, backend=self.spec.backend))) > 1:
+            remember(replace(spec, backend=""), *self._asked, None)

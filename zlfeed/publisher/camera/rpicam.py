@@ -23,7 +23,7 @@ OPTIONAL = ("--metadata", "--metadata-format", "--verbose", "--low-latency", "--
 """What older programs do not know, and we can do without."""
 
 _AWB = ("auto", "incandescent", "tungsten", "fluorescent", "indoor", "daylight", "cloudy")
-_CONTROLS: tuple[tuple[str, str, Control], ...] = (
+CONTROLS: tuple[tuple[str, str, Control], ...] = (
     # libcamera's name, the option, and what can be said by it. Ranges: as libcamera tells, else the program's own.
     ("Brightness", "--brightness", Control("brightness", "float", -1.0, 1.0, 0.05, 0.0)),
     ("Contrast", "--contrast", Control("contrast", "float", 0.0, 15.99, 0.05, 1.0)),
@@ -120,7 +120,7 @@ def buffer_size(line: str) -> int | None:
 
 def control_options(controls: Mapping[str, str]) -> list[tuple[str, ...]]:
     """The options that set controls; "default", like an empty value, leaves one to the program."""
-    by_name = {control.name: option for _, option, control in _CONTROLS}
+    by_name = {control.name: option for _, option, control in CONTROLS}
     return [
         (by_name[name], value)
         for name, value in controls.items()
@@ -141,7 +141,7 @@ def controls_of(ranges: Mapping[str, tuple[float, float]], values: Mapping[str, 
     When it told none, those that every camera has.
     """
     found = []
-    for name, _, general in _CONTROLS:
+    for name, _, general in CONTROLS:
         if name not in ranges and (ranges or name in _ONLY_IF_TOLD):
             continue
         control = _ranged(general, ranges[name]) if name in ranges else general

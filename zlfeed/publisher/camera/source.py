@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from zlfeed.publisher.picture.i420 import Plane
 
 KINDS = "auto, test, a device number or /dev/videoN, csi[:N], a video file or a folder of them, or an rtsp:// URL"
+CSI_BACKENDS = ("rpicam", "picamera2")
+"""What can read a CSI camera: the program rpicam-vid, or the Python package. `csi` takes the fitter one."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
@@ -30,6 +32,8 @@ class CameraSpec:
     target: str
     once: bool = False
     """Of a file or a folder: it ends where it ends, instead of beginning again."""
+    backend: str = ""
+    """What reads a CSI camera, "rpicam" or "picamera2"; empty: the fitter of those that are here, by trial."""
 
     @property
     def text(self) -> str:
@@ -53,6 +57,8 @@ class Opened:
     """What can be set on the camera itself, with ranges and values."""
     live_controls: bool = True
     """Whether that goes while it is open; else it is opened anew."""
+    sensor_time: bool = False
+    """Whether a CSI picture's time is the sensor's, not that of its arrival."""
 
 
 class FrameInfo(NamedTuple):
@@ -82,7 +88,8 @@ class Source(Protocol):
     opened: Opened
 
     # A camera whose controls can be set while it is open also has set_control(name, value), which returns the value
-    # read back and raises ControlRefused; one that must be closed in order has close().
+    # read back and raises ControlRefused; it returns None when only a later picture tells, and puts what came of it
+    # into the list `answers`. One that must be closed in order has close().
 
     def read(self, into: Plane) -> Stamp:
         """Waits for the next picture and writes it into `into`, I420 of shape (height·3/2, width)."""
@@ -100,7 +107,8 @@ def parse_camera(text: str, default_name: str) -> CameraSpec:
     if not source:
         raise UsageError(f"--camera {text!r} names no source; a source is {KINDS}")
     kind, target = _kind(source)
-    return CameraSpec(name, kind, target)
+    backend = source.partition(":")[0] if kind == "csi" else ""
+    return CameraSpec(name, kind, target, backend=backend if backend in CSI_BACKENDS else "")
 
 
 def _kind(source: str) -> tuple[str, str]:
@@ -110,10 +118,10 @@ def _kind(source: str) -> tuple[str, str]:
         return "device", str(int(source))
     if source.startswith("/dev/") and not source.startswith("/dev/shm/"):
         return "device", source
-    if match := re.fullmatch(r"csi(?::(.*))?", source, re.DOTALL):
-        number = match[1] or "0"
-        if match[1] == "" or not re.fullmatch(r"[0-9]{1,2}", number):
-            raise UsageError(f"--camera {source!r}: a CSI camera is csi, csi:0 or csi:1")
+    if match := re.fullmatch(rf"(csi|{'|'.join(CSI_BACKENDS)})(?::(.*))?", source, re.DOTALL):
+        number = match[2] or "0"
+        if match[2] == "" or not re.fullmatch(r"[0-9]{1,2}", number):
+            raise UsageError(f"--camera {source!r}: a CSI camera is {match[1]}, {match[1]}:0 or {match[1]}:1")
         return "csi", str(int(number))
     if match := _URL.fullmatch(source):
         scheme, rest = match[1].lower(), match[2]

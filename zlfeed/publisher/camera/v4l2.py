@@ -6,15 +6,14 @@ import contextlib
 import errno
 import os
 import re
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from zlfeed.errors import CameraError
+from zlfeed.publisher.camera.csi_ways import find_program, find_python
 from zlfeed.publisher.camera.holders import holders_text
-from zlfeed.publisher.camera.rpicam import PROGRAMS
 from zlfeed.publisher.camera.source import CameraSpec
 
 _NOT_CAMERAS = {
@@ -108,7 +107,7 @@ def candidates(spec: CameraSpec, dev: Path = _DEV, sysfs: Path = _SYSFS) -> list
     if not sys.platform.startswith("linux"):
         return [CameraSpec(spec.name, "device", str(number)) for number in range(4)]
     found = [CameraSpec(spec.name, "device", device.target) for device in _devices(dev, sysfs)]
-    if any(shutil.which(name) for name in PROGRAMS):
+    if find_program() or find_python():
         found.append(CameraSpec(spec.name, "csi", "0"))
     if not found:
         raise CameraError("this machine has no camera (no /dev/video…): plug one in, or try --camera test")

@@ -1,6 +1,6 @@
 """The camera process: reads one source, writes its pictures into shared memory, and announces each on a pipe.
 
-`python -m zlfeed.publisher.camera.worker PARENT_PID MEMORY KIND`, started by CameraProcess alone. stdin: lines of JSON,
+`python -m zlfeed.publisher.camera.worker PARENT_PID MEMORY KIND`, started by CameraChild alone. stdin: lines of JSON,
 the request when the camera is to be opened, then what is to be set on it; its end means that the parent is gone, or
 wants this process gone. stdout: records.
 A driver that blocks for ever blocks this process, which can be killed.
@@ -22,6 +22,7 @@ from collections.abc import Callable
 
 from zlfeed import opencv
 from zlfeed.errors import CameraEnded, CameraError, StartError, ZlfeedError
+from zlfeed.publisher.camera.csi_ways import PICAMERA2
 from zlfeed.publisher.camera.records import ControlSet, End, Failure, Note, Record, Request, pack
 from zlfeed.publisher.camera.shm import FrameRing
 from zlfeed.publisher.camera.source import ControlRefused, FrameInfo, Source
@@ -82,16 +83,20 @@ def _run(
         while notes := getattr(source, "notes", None):
             send(Note(notes.pop(0)), True)
         while not orders.empty():
-            send(_set(source, *orders.get()), True)
+            if (answer := _set(source, *orders.get())) is not None:
+                send(answer, True)
+        while answers := getattr(source, "answers", None):
+            send(answers.pop(0), True)
 
 
-def _set(source: Source, name: str, value: str) -> ControlSet:
-    """Sets one of the camera's controls, between two pictures."""
+def _set(source: Source, name: str, value: str) -> ControlSet | None:
+    """Sets one of the camera's controls, between two pictures; None when only a later picture tells what came of it."""
     try:
         set_control = getattr(source, "set_control", None)
         if set_control is None:
             return ControlSet(name, None, f"this camera has no control {name!r}")
-        return ControlSet(name, str(set_control(name, value)))
+        read_back = set_control(name, value)
+        return None if read_back is None else ControlSet(name, str(read_back))
     except ControlRefused as refusal:
         # The default is asked for all at once, of controls that are the camera's own to set just now as well.
         return ControlSet(name, None, "" if value == "default" else str(refusal))
@@ -101,6 +106,10 @@ def _set(source: Source, name: str, value: str) -> ControlSet:
 
 def _make_ready(kind: str) -> None:
     """Loads what takes longest before there is anything to open: a lost camera is back so much sooner."""
+    if kind == PICAMERA2:
+        with contextlib.suppress(CameraError):
+            importlib.import_module("zlfeed.publisher.camera.picamera").load()
+        return  # OpenCV is not needed, nor need it be there
     # How long OpenCV waits for a device's picture; its own 10 s are the parent's whole patience.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     with contextlib.suppress(StartError):  # open_source() tries again, and says why it fails
@@ -111,8 +120,12 @@ def _make_ready(kind: str) -> None:
 
 def open_source(request: Request) -> Source:
     """Opens what is asked for. Raises CameraError; StartError when OpenCV does not load."""
-    opencv.load_cv2()
     spec = request.spec
+    if spec.backend == PICAMERA2:
+        from zlfeed.publisher.camera.picamera import PicameraSource
+
+        return PicameraSource(request)
+    opencv.load_cv2()
     match spec.kind:
         case "test":
             from zlfeed.publisher.camera.pattern import PatternSource

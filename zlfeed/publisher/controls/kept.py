@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 from pathlib import Path
 
 import platformdirs
 
-from zlfeed import logs
+from zlfeed import logs, state
 from zlfeed.publisher.camera import CameraSpec
 from zlfeed.publisher.camera.v4l2 import device_path, stable_link
 from zlfeed.publisher.controls.wishes import Kept
@@ -17,7 +15,6 @@ from zlfeed.publisher.controls.wishes import Kept
 log = logs.get(__name__)
 
 _BY_ID = Path("/dev/v4l/by-id")
-_MAX_BYTES = 1 << 20
 
 
 def state_file() -> Path:
@@ -72,29 +69,20 @@ class Keeper:
 
     def _write(self, everything: dict[str, dict[str, Kept]]) -> None:
         everything = {camera: kept for camera, kept in everything.items() if kept}
-        draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps(everything, ensure_ascii=False, indent=1) + "\n", "utf-8")
-            draft.replace(self._path)
+            state.write(self._path, everything)
         except OSError as error:
             log.warning("controls_not_kept", file=str(self._path), error=os.strerror(error.errno or 0))
-            with contextlib.suppress(OSError):
-                draft.unlink(missing_ok=True)
 
     def _all(self) -> dict[str, dict[str, Kept]]:
         try:
-            with open(self._path, encoding="utf-8") as file:
-                found = json.loads(file.read(_MAX_BYTES))
             return {
                 str(camera): {
                     str(name): Kept(str(value), None if before is None else str(before))
                     for name, (value, before) in values.items()
                 }
-                for camera, values in found.items()
+                for camera, values in state.read(self._path).items()
             }
-        except FileNotFoundError:
-            return {}
         except OSError as error:
             log.warning("kept_controls_unreadable", file=str(self._path), error=os.strerror(error.errno or 0))
         except (ValueError, TypeError, AttributeError):

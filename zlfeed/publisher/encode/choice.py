@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from typing import Any
 
 import platformdirs
 
-from zlfeed import logs
+from zlfeed import logs, state
 from zlfeed.errors import EncoderError
 from zlfeed.publisher.encode.encoders import EncoderKind, default_name, kind_of, kinds_for
 from zlfeed.publisher.encode.ffmpeg import EncoderSettings, device_of, encode_argv, version_of
@@ -30,7 +29,6 @@ SIZES = {"SD": 640 * 480, "HD": 1280 * 720, "FHD": 1920 * 1088}
 """What a trial holds for: pictures of up to so many pixels, and of more than the class before."""
 FAILURE_HOLDS_S = 24 * 3600.0
 """A device that was busy, or a driver that was missing, may be there tomorrow."""
-_MAX_BYTES = 1 << 20
 _MAX_KEPT = 200
 
 
@@ -240,18 +238,13 @@ class TrialStore:
         everything.pop(mark, None)
         everything[mark] = {"at": int(time.time()), "trial": asdict(trial)}
         newest = dict(list(everything.items())[-_MAX_KEPT:])
-        draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps(newest, indent=1) + "\n", "utf-8")
-            draft.replace(self._path)
+            state.write(self._path, newest)
         except OSError as error:
             log.warning("trial_not_kept", file=str(self._path), error=os.strerror(error.errno or 0))
 
     def _all(self) -> dict[str, dict[str, Any]]:
         try:
-            with open(self._path, encoding="utf-8") as file:
-                found = json.loads(file.read(_MAX_BYTES))
+            return state.read(self._path)
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}

@@ -24,7 +24,8 @@ from zlfeed.exits import exit_words
 from zlfeed.model import CameraStatus, Control
 from zlfeed.pdeath import with_parent
 from zlfeed.publisher.camera import CameraSpec, Opened, rpicam
-from zlfeed.publisher.camera.csi import DEFAULT_SIZE, find_program
+from zlfeed.publisher.camera.csi import DEFAULT_SIZE
+from zlfeed.publisher.camera.csi_ways import PICAMERA2, find_program
 from zlfeed.publisher.controls.definitions import Refused
 from zlfeed.publisher.picture.outlet import Picture
 from zlfeed.publisher.pipeline import DEFAULT_FPS, Pipeline, PipelineSettings
@@ -53,6 +54,8 @@ def check(settings: Settings, specs: Sequence[CameraSpec]) -> None:
         raise UsageError(f"--encoder {ENCODER} is the camera's own H.264: leave --codec {settings.codec} away")
     if other := next((spec for spec in specs if spec.kind != "csi"), None):
         raise UsageError(f"--encoder {ENCODER} is for CSI cameras, and {other.text} is none: say --camera csi")
+    if any(spec.backend == PICAMERA2 for spec in specs):
+        raise UsageError(f"--encoder {ENCODER} is rpicam-vid's H.264, which picamera2 has not: say --camera csi")
 
 
 class Frames:
