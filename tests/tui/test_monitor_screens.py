@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -503,12 +504,31 @@ async def test_a_bug_is_not_hidden() -> None:
     assert app.return_code == 1
 
 
-async def test_the_command_palette_opens_and_closes() -> None:
-    async with running() as (app, pilot):
+async def test_the_command_palette_has_what_the_keys_do_and_the_cameras() -> None:
+    async with running(many) as (app, pilot):
         await pilot.press("ctrl+p")
         await shows(app, pilot, "Search")
+        await shows(app, pilot, "Bell on alerts")
         await pilot.press("escape")
-        await shows(app, pilot, "healthy")
+        await shows(app, pilot, "overview")
+        for typed, camera in (("printer", "printer"), ("belly", "belly")):
+            await pilot.press("ctrl+p", *typed)
+            await shows(app, pilot, f"Camera {camera}")
+            await pilot.press("enter")
+            async with asyncio.timeout(20):
+                while app.session.camera is None or app.session.camera.name != camera:
+                    await pilot.pause(0.02)
+
+
+async def test_the_screen_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with running() as (app, pilot):
+        await pilot.press("ctrl+p", *"screenshot")
+        await shows(app, pilot, "An SVG file in the working folder")
+        await pilot.press("enter")
+        await shows(app, pilot, "It is in")
+    (saved,) = os.listdir(tmp_path)
+    assert saved.endswith(".svg")
 
 
 async def test_the_chain_says_what_failed_and_when() -> None:

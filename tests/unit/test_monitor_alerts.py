@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from tests.tui.scenes import NOW_S, NOW_US, URL, healthy, status
-from zlfeed.monitor.alerts import CLEAR_S, HOLD_S, QUIET_S, Alert, AlertBook
+from zlfeed.model import Event
+from zlfeed.monitor.alerts import CLEAR_S, HOLD_S, MOMENT_S, QUIET_S, Alert, AlertBook, by_subject
 from zlfeed.monitor.health import Reason
 
 FRONT = ("ws://pi:9000/", "front")
@@ -72,6 +73,35 @@ def test_each_reason_and_each_camera_has_its_own_alert() -> None:
     assert [(alert.subject, alert.code) for alert in book.active] == [
         (FRONT, "temperature"), (FRONT, "fps"), (back, "temperature"),
     ]  # fmt: skip
+
+
+def test_what_all_cameras_of_a_machine_have_together_is_one_alert() -> None:
+    back, far = (FRONT[0], "back"), ("ws://drone:9000/", "belly")
+    slow = Reason("bad", "fps", "slow")
+    assert by_subject([(FRONT, [HOT, slow]), (back, [HOTTER]), (far, [HOT])]) == [
+        (FRONT, [slow]), ((FRONT[0], ""), [HOTTER]), ((far[0], ""), [HOT]),
+    ]  # fmt: skip
+
+
+def test_who_was_turned_away_is_an_alert_until_it_was_seen() -> None:
+    state = healthy()
+
+    def refused(after: float, text: str) -> list[Alert]:
+        state.on_message(URL, Event(NOW_US, "warning", "viewer_refused", text), NOW_S + after)
+        return list(state.snapshot(NOW_S + after, NOW_US).alerts)
+
+    (first,) = refused(0, "10.9.0.5 was turned away")
+    assert (first.code, first.level, first.text, first.rings) == (
+        "viewer_refused", "warn", "10.9.0.5 was turned away", True,
+    )  # fmt: skip
+    (again,) = refused(5, "10.9.0.6 was turned away")
+    assert (again.id, again.text) == (first.id, "10.9.0.6 was turned away")
+    state.alerts.acknowledge()
+    assert state.snapshot(NOW_S + 6, NOW_US).alerts == ()
+    (soon,) = refused(7, "10.9.0.5 was turned away")
+    assert (soon.id > first.id, soon.rings) == (True, False)
+    assert [entry.code for entry in state.snapshot(NOW_S + 7, NOW_US).log[-3:]] == ["viewer_refused"] * 3
+    assert soon not in state.snapshot(NOW_S + 8 + MOMENT_S, NOW_US).alerts
 
 
 def test_the_log_tells_of_both_ends() -> None:

@@ -156,3 +156,14 @@ def test_urls_that_come_and_go_later_are_taken() -> None:
     assert look(state).cameras[0].urls == changed.urls
     state.on_message(URL, CameraInfo("unknown", changed.urls), NOW_S)
     assert [camera.name for camera in look(state).cameras] == ["front"]
+
+
+def test_publishers_that_call_themselves_alike_are_told_by_their_addresses() -> None:
+    other = "ws://pi-garage:9001/"
+    state = MonitorState([URL, other])
+    state.on_message(URL, welcome("pi"), NOW_S)
+    assert [host.name for host in look(state).hosts] == ["pi", "pi-garage:9001"]
+    state.on_message(other, welcome("pi"), NOW_S)
+    assert [host.name for host in look(state).hosts] == ["pi-garage:9000", "pi-garage:9001"]
+    state.on_message(other, welcome("door"), NOW_S)
+    assert [host.name for host in look(state).hosts] == ["pi", "door"]

@@ -15,9 +15,32 @@ from zlfeed.monitor.limits import BAD, WARN
 HOLD_S = 3.0
 CLEAR_S = 5.0
 QUIET_S = 60.0
+MOMENT_S = 600.0
+"""What happens in a moment, and has no end, stands until it was seen, at most so long."""
+MOMENTS = frozenset({"viewer_refused"})
+"""The publisher's events that are alerts and no state: no reason of the health rule tells of them."""
+_MACHINE = frozenset({"no_contact", "cpu", "memory", "temperature"})
+"""Reasons that all cameras of a publisher have together."""
 
 Subject = tuple[str, str]
-"""(publisher's URL, camera)."""
+"""(publisher's URL, camera); no camera where it is about all of them."""
+
+
+def by_subject(cameras: Iterable[tuple[Subject, Iterable[Reason]]]) -> list[tuple[Subject, list[Reason]]]:
+    """Every camera's reasons; those about the whole machine once, in their worst form, whatever it has of cameras."""
+    own: dict[Subject, list[Reason]] = {}
+    shared: dict[tuple[Subject, str], Reason] = {}
+    for (url, camera), reasons in cameras:
+        for reason in reasons:
+            if reason.code not in _MACHINE:
+                own.setdefault((url, camera), []).append(reason)
+                continue
+            key = ((url, ""), reason.code)
+            if key not in shared or (reason.level == BAD and shared[key].level != BAD):
+                shared[key] = reason
+    for (subject, _), reason in shared.items():
+        own.setdefault(subject, []).append(reason)
+    return list(own.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +64,7 @@ class _Track:
     first_s: float
     last_s: float
     alert: Alert | None = None
+    moment: bool = False
 
 
 class AlertBook:
@@ -66,12 +90,25 @@ class AlertBook:
                     raised += self._see((subject, reason.code), reason, now_s)
         cleared = []
         for key, track in list(self._tracks.items()):
-            if now_s - track.last_s > (CLEAR_S if track.alert else 0):
+            if track.moment:
+                seen_or_old = track.alert is None or track.alert.acknowledged or now_s - track.last_s > MOMENT_S
+                if seen_or_old:
+                    del self._tracks[key]
+            elif now_s - track.last_s > (CLEAR_S if track.alert else 0):
                 del self._tracks[key]
                 if track.alert:
                     cleared.append(track.alert)
         self._rang_s = {key: at for key, at in self._rang_s.items() if now_s - at < QUIET_S or key in self._tracks}
         return raised, cleared
+
+    def happened(self, subject: Subject, code: str, level: str, text: str, now_s: float) -> None:
+        """Raises what happened just now and is over already; again before it was seen, it is the same alert."""
+        track = self._tracks.setdefault((subject, code), _Track(now_s, now_s, moment=True))
+        track.last_s = now_s
+        if track.alert is not None:
+            track.alert = replace(track.alert, text=text)
+        else:
+            self._raise(track, (subject, code), Reason(level, code, text), now_s)
 
     def acknowledge(self) -> int:
         """Marks all as seen; how many were new."""
@@ -93,8 +130,11 @@ class AlertBook:
             return []
         if now_s - track.first_s < HOLD_S:
             return []
+        return [self._raise(track, key, reason, now_s)]
+
+    def _raise(self, track: _Track, key: tuple[Subject, str], reason: Reason, now_s: float) -> Alert:
         self._last_id += 1
         rings = now_s - self._rang_s.get(key, -QUIET_S) >= QUIET_S
         self._rang_s[key] = now_s
         track.alert = Alert(self._last_id, key[0], key[1], reason.level, reason.text, track.first_s, rings=rings)
-        return [track.alert]
+        return track.alert

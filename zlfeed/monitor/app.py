@@ -6,17 +6,20 @@ import asyncio
 import gc
 import os
 import sys
+from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import App
-from textual.binding import Binding, BindingType
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
 from textual.filter import Monochrome, NoColor
 from textual.reactive import Reactive
+from textual.screen import Screen
 from textual.theme import Theme
 
 from zlfeed.errors import ExitCode, StartError
 from zlfeed.model import Thumbnail
-from zlfeed.monitor import files, notify
+from zlfeed.monitor import files, keys, notify
 from zlfeed.monitor.ending import Ending
 from zlfeed.monitor.lines import glyphs_for
 from zlfeed.monitor.preview import Asked
@@ -42,26 +45,7 @@ class MonitorApp(App[None]):
     TITLE = "zlfeed monitor"
     CSS_PATH = "monitor.tcss"
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", "Quit"),
-        Binding("question_mark", "help", "Help", key_display="?"),
-        Binding("o", "overview", "Overview"),
-        Binding("l", "log", "Log"),
-        Binding("w", "dialog('ViewersDialog')", "Viewers"),
-        Binding("u", "dialog('AddressesDialog')", "URLs"),
-        Binding("x", "dialog('ChainDialog')", "Chain", show=False),
-        Binding("c", "controls", "Controls"),
-        Binding("v", "preview", "Preview"),
-        Binding("p,space", "pause", "Pause", key_display="p"),
-        Binding("t", "next_theme", "Theme"),
-        Binding("a", "acknowledge", "Alerts seen", show=False),
-        Binding("b", "ringing", "Bell on alerts", show=False),
-        Binding("f", "filter", "Log level", show=False),
-        Binding("slash", "log(True)", "Find in the log", show=False, key_display="/"),
-        Binding("e", "export", "Log to a file", show=False),
-        *[Binding(str(n), f"camera({n})", f"Camera {n}", show=False) for n in range(1, 10)],
-        Binding("ctrl+c", "interrupt", "Quit", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = keys.BINDINGS
 
     def __init__(
         self,
@@ -82,7 +66,7 @@ class MonitorApp(App[None]):
         self.session = session or Session()
         self.failure: StartError | None = None
         self._looking = False
-        self._last_alert = 0
+        self._ringer = notify.Ringer()
         self._ending = Ending()
         if self.no_color:
             # Textual answers NO_COLOR with greys; those are colours too.
@@ -114,9 +98,7 @@ class MonitorApp(App[None]):
         self.call_after_refresh(self._started)
 
     def _started(self) -> None:
-        """The first picture stands: the connections are made. What was imported until now is looked through for garbage
-        no more.
-        """
+        """The first picture stands: the connections are made. No garbage is among what was imported until now."""
         self.run_worker(self._follow(), name="feeds")
         gc.freeze()
         gc.enable()
@@ -131,14 +113,11 @@ class MonitorApp(App[None]):
     def _catch_signals(self) -> None:
         """A signal ends the app in order: dying by it would leave the terminal raw and on the other screen."""
         loop = asyncio.get_running_loop()
-        self._ending.catch(lambda code: loop.call_soon_threadsafe(self._end, code))
+        self._ending.catch(lambda code: loop.call_soon_threadsafe(partial(self.exit, return_code=code)))
 
     def on_unmount(self) -> None:
         """Signals are no more its business."""
         self._ending.release()
-
-    def _end(self, code: int) -> None:
-        self.exit(return_code=code)
 
     def refresh_figures(self) -> None:
         """Takes a new snapshot, unless paused, and draws it."""
@@ -173,15 +152,11 @@ class MonitorApp(App[None]):
 
     def _ring(self, snapshot: Snapshot) -> None:
         """Tells of alerts that were raised since the last look: the terminal's bell and notification."""
-        new = [alert for alert in snapshot.alerts if alert.id > self._last_alert]
-        self._last_alert = max([self._last_alert, *(alert.id for alert in new)])
-        ringing = [alert for alert in new if alert.rings]
-        if not (ringing and self.session.bell):
-            return
-        self.bell()
-        if self.session.write is not None:
-            text = "; ".join(f"{alert.subject[1]}: {alert.text}" for alert in ringing)
-            self.session.write(notify.sequence(self.session.notify, text, in_tmux="TMUX" in os.environ))
+        text = self._ringer.text(snapshot)
+        if text and self.session.bell:
+            self.bell()
+            if self.session.write is not None:
+                self.session.write(notify.sequence(self.session.notify, text, in_tmux="TMUX" in os.environ))
 
     def _look_soon(self) -> None:
         """Looks once for all the news of this moment."""
@@ -205,14 +180,20 @@ class MonitorApp(App[None]):
 
     def action_interrupt(self) -> None:
         """Ctrl+C, as everywhere."""
-        self._end(ExitCode.SIGINT)
+        self.exit(return_code=ExitCode.SIGINT)
 
     def action_help(self) -> None:
         """All keys."""
-        from zlfeed.monitor.screens.dialogs import HelpDialog, keys_of
+        from zlfeed.monitor.screens.dialogs import HelpDialog
         from zlfeed.monitor.screens.overview import Table
 
-        self.push_screen(HelpDialog(self.session, keys_of([*MonitorApp.BINDINGS, *Table.BINDINGS])))
+        self.push_screen(HelpDialog(self.session, keys.helped([*keys.BINDINGS, *Table.BINDINGS])))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """What the command palette offers."""
+        cameras = [view.name for view in self.session.snapshot.cameras]
+        for title, words, action in keys.commands(cameras):
+            yield SystemCommand(title, words, partial(self.run_action, action))
 
     def action_overview(self) -> None:
         """The table of all cameras, or back from it."""
@@ -282,6 +263,12 @@ class MonitorApp(App[None]):
         entries = log_view.select(self.session.snapshot.log, self.session.filter)
         said = "1 line is in" if len(entries) == 1 else f"{len(entries)} lines are in"
         self._write(files.name("log", "txt"), log_view.export(entries).encode(), said)
+
+    def action_save_screen(self) -> None:
+        """Writes what the screen shows to a file in the working folder, when the command palette has gone."""
+        self.set_timer(
+            0.2, lambda: self._write(files.name("screen", "svg"), self.export_screenshot().encode(), "It is in")
+        )
 
     def _write(self, name: str, data: bytes, said: str) -> None:
         done, words = files.write(name, data)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from zlfeed.monitor.lines import clean
+from zlfeed.monitor.snapshot import Snapshot
 
 
 def kind(said: str, environ: Mapping[str, str]) -> str:
@@ -25,3 +26,16 @@ def sequence(how: str, text: str, *, in_tmux: bool) -> str:
     # OSC 777 has fields, and knows no way to write a semicolon in one.
     out = f"\x1b]777;notify;zlfeed;{words.replace(';', ',')}\x07" if how == "osc777" else f"\x1b]9;zlfeed: {words}\x07"
     return "\x1bPtmux;" + out.replace("\x1b", "\x1b\x1b") + "\x1b\\" if in_tmux else out
+
+
+class Ringer:
+    """Tells which alerts are new, each once."""
+
+    def __init__(self) -> None:
+        self._last_id = 0
+
+    def text(self, snapshot: Snapshot) -> str:
+        """What to notify of since the last call; empty when there is nothing, or nothing that rings."""
+        new = [alert for alert in snapshot.alerts if alert.id > self._last_id]
+        self._last_id = max([self._last_id, *(alert.id for alert in new)])
+        return "; ".join(f"{snapshot.name_of(alert.subject)}: {alert.text}" for alert in new if alert.rings)

@@ -120,3 +120,8 @@ class Snapshot:
         """The camera of that key, else the first, else None."""
         chosen = (view for view in self.cameras if view.key == key)
         return next(chosen, self.cameras[0] if self.cameras else None)
+
+    def name_of(self, subject: tuple[str, str]) -> str:
+        """What (publisher's URL, camera) is called: by its camera, or the publisher where that is empty."""
+        url, camera = subject
+        return camera or next((host.name for host in self.hosts if host.key == url), "")

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zlfeed.model import CameraInfo, CameraStatus, ControlResult, Event, HistoryPoint, ServerMessage, Welcome
-from zlfeed.monitor.alerts import Alert, AlertBook
+from zlfeed.monitor.alerts import MOMENTS, Alert, AlertBook, by_subject
 from zlfeed.monitor.health import assess
-from zlfeed.monitor.limits import BAD, Thresholds
+from zlfeed.monitor.limits import BAD, WARN, Thresholds
 from zlfeed.monitor.snapshot import CameraView, HostView, LinkView, LogEntry, Sample, Snapshot
 
 if TYPE_CHECKING:
@@ -113,7 +113,11 @@ class HostState:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.name = url.split("//", 1)[-1].rstrip("/")
+        self.address = url.split("//", 1)[-1].rstrip("/")
+        self.said = ""
+        """What the publisher calls itself."""
+        self.name = self.address
+        """What it is called here: that, while no other publisher calls itself so."""
         self.version = self.role = ""
         self.cameras: dict[str, CameraState] = {}
         self.heard_at_s: float | None = None
@@ -176,7 +180,7 @@ class HostState:
 
     def on_welcome(self, welcome: Welcome, now_s: float) -> None:
         """Takes the publisher's name, cameras and history. Cameras it no longer has are forgotten."""
-        self.name, self.version = welcome.publisher or self.name, welcome.version
+        self.said, self.version = welcome.publisher, welcome.version
         self.role = welcome.role
         named = [info.camera for info in welcome.cameras]
         self.cameras = {name: state for name, state in self.cameras.items() if name in named}
@@ -226,8 +230,12 @@ class MonitorState:
                 camera.on_status(message, now_s)
         elif isinstance(message, Event):
             self.note(_entry(message, host.name))
+            if message.code in MOMENTS:
+                level = BAD if message.level == "error" else WARN
+                self.alerts.happened((url, message.camera), message.code, level, message.text, now_s)
         elif isinstance(message, Welcome):
             host.on_welcome(message, now_s)
+            self._name_hosts()
             known = set(self._log)
             for event in message.events:
                 if (entry := _entry(event, host.name)) not in known:
@@ -237,6 +245,12 @@ class MonitorState:
                 camera.info = message
         elif isinstance(message, ControlResult) and (camera := host.cameras.get(message.camera)):
             camera.on_result(message)
+
+    def _name_hosts(self) -> None:
+        """Several publishers on one machine call themselves alike: then each is told by its address."""
+        said = [host.said for host in self.hosts.values()]
+        for host in self.hosts.values():
+            host.name = host.said if host.said and said.count(host.said) == 1 else host.address
 
     def note(self, entry: LogEntry) -> None:
         """Adds a line to the log."""
@@ -249,7 +263,8 @@ class MonitorState:
         clocks = clocks or {}
         views = [(state, state.view(now_s, time_us, clocks.get(url))) for url, state in self.hosts.items()]
         cameras = [camera.view(host, now_s, self.limits) for state, host in views for camera in state.cameras.values()]
-        raised, cleared = self.alerts.update([(camera.key, camera.health.reasons) for camera in cameras], now_s)
+        seen = by_subject((camera.key, camera.health.reasons) for camera in cameras)
+        raised, cleared = self.alerts.update(seen, now_s)
         for alert in raised:
             self._note_alert(alert, "alert_raised", "error" if alert.level == BAD else "warning", alert.text, time_us)
         for alert in cleared:

@@ -21,15 +21,6 @@ from zlfeed.monitor.views.common import split, stale
 from zlfeed.monitor.widgets.canvas import Canvas
 
 
-def keys_of(bindings: Sequence[BindingType]) -> list[tuple[str, str]]:
-    """(key, what it does) of every binding, the numbers as one."""
-    keys = [("1 … 9", "Camera by number"), ("ctrl+p", "All commands")]
-    for binding in bindings:
-        if isinstance(binding, Binding) and not binding.action.startswith(("camera(", "interrupt", "move(")):
-            keys.append((binding.key_display or binding.key.split(",")[0], binding.description))
-    return keys
-
-
 class HelpDialog(Dialog):
     """All keys, from the bindings themselves."""
 

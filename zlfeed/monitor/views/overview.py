@@ -9,7 +9,7 @@ from zlfeed.monitor import format as fmt
 from zlfeed.monitor.graph import Area, bucket, domain, draw
 from zlfeed.monitor.health import fps_level
 from zlfeed.monitor.limits import Thresholds
-from zlfeed.monitor.lines import Glyphs, Line, Span, columns, fit
+from zlfeed.monitor.lines import Glyphs, Line, Span, clip, columns, fit, text_width
 from zlfeed.monitor.snapshot import CameraView, HostView, Snapshot
 from zlfeed.monitor.state import HISTORY_S
 from zlfeed.monitor.views.common import mark, stale
@@ -43,7 +43,7 @@ COLUMNS: tuple[Column, ...] = (
         "p50", 7, lambda view: _number(view.status.latency_ms.p50 if view.status and view.status.latency_ms else None)
     ),
     Column("p95", 7, lambda view: _number(None if (value := _latency(view)) is None else -value)),
-    Column("viewers", 7, lambda view: _number(-len(view.status.viewers) if view.status else None)),
+    Column("viewers", 9, lambda view: _number(-len(view.status.viewers) if view.status else None)),
     Column("CPU", 5, lambda view: _number(-(view.status.cpu_percent or 0.0) if view.status else None)),
 )
 _GAP = 2
@@ -89,7 +89,7 @@ def head(cells: int, sort: int, glyphs: Glyphs) -> Line:
 
 
 def line(row: Row, cells: int, now_s: float, limits: Thresholds, glyphs: Glyphs, *, chosen: bool) -> Line:
-    """One row; a small graph of the latency stands at the end where there is room."""
+    """One row. Where there is room it ends with why its health is not good, else with a small graph of the latency."""
     pointer = Span(f"{glyphs.arrow} " if chosen else "  ", "accent")
     shown = _columns(cells)
     widths = [COLUMNS[i].cells for i in shown]
@@ -98,12 +98,16 @@ def line(row: Row, cells: int, now_s: float, limits: Thresholds, glyphs: Glyphs,
         level, word = ("bad", "refused") if row.host.link.refused else ("unknown", "connecting")
         if row.host.link.error and not row.host.link.refused:
             level, word = "bad", f"attempt {row.host.link.attempt}"
-        text = (mark(level, glyphs), Span(f" {word}", level), Span(f"  {row.host.name}", "strong"))
-        return fit((pointer, *text, Span(f"  {row.host.link.error or ''}", "dim")), cells)
+        state = fit((mark(level, glyphs), Span(f" {word}", level)), COLUMNS[0].cells + _GAP)
+        name = fit((Span(row.host.name, "strong"),), max(COLUMNS[1].cells, text_width(row.host.name)) + _GAP)
+        return fit((pointer, *state, *name, Span(row.host.link.error or "", "dim")), cells)
     figures = _cells(row.view, limits, glyphs)
     body = columns([figures[i] for i in shown], widths, _GAP)
     spark: Sequence[Span] = ()
-    if room >= 10:
+    if room >= 10 and row.view.health.level in ("warn", "bad"):
+        reason = row.view.health.reasons[0]
+        spark = (Span("  "), Span(clip(reason.text, room, glyphs.ellipsis), reason.level))
+    elif room >= 10:
         series = [(s.at_s, s.latency_p95_ms) for s in row.view.samples]
         values = bucket(series, now_s, HISTORY_S, room, max)
         spark = (Span("  "), *draw(Area(values), 1, domain(20.0, values), limits.latency_ms.level, glyphs)[0])
