@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -19,7 +19,7 @@ from pydantic_settings import (
 )
 
 from zlfeed import config_sources as sources
-from zlfeed.config_sources import DOTENV, PREFIX, VIEWER_ADDRESS, config_file
+from zlfeed.config_sources import DOTENV, PREFIX, VIEWER_ADDRESS, config_file, nearest
 from zlfeed.errors import UsageError
 from zlfeed.monitor.limits import Limit, Thresholds, parser
 from zlfeed.net import Allowed
@@ -130,6 +130,18 @@ def _share(value: float | None) -> float | None:
     return value
 
 
+def _cameras(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError("cameras are tables in the configuration file: [cameras.front], and below it source = 0")
+    return value
+
+
+def _control(value: object) -> object:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value) if isinstance(value, int) else value
+
+
 def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
@@ -143,6 +155,7 @@ Bitrate = Annotated[int, BeforeValidator(parse_bitrate)]
 Gop = Annotated[int | None, BeforeValidator(_gop)]
 HostName = Annotated[str, AfterValidator(_host)]
 StreamName = Annotated[str, AfterValidator(_stream_name)]
+Preset = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]*$")]
 Server = Annotated[str, AfterValidator(_server), Field(repr=False)]
 WebAddress = Annotated[str, AfterValidator(_web_address), Field(repr=False)]
 """A URL may hold a password: never shown as it is."""
@@ -153,6 +166,33 @@ AlertLimit = Annotated[Annotated[float, Field(gt=0, le=100_000)] | None, BeforeV
 Secret = Annotated[str | None, Field(repr=False)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 """0 lets the system choose; the port in use is in every URL that is shown."""
+
+
+class CameraSettings(BaseModel):
+    """What one camera has of its own, [cameras.NAME] in the file; what it does not say is as for all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: Annotated[str | None, BeforeValidator(_control)] = Field(default=None, repr=False)
+    """What --camera takes; a URL may hold a password."""
+    size: Size | None = None
+    fps: Annotated[float, Field(ge=0.1, le=240)] | None = None
+    bitrate: Bitrate | None = None
+    gop: Gop = None
+    codec: Literal["h264", "h265", "av1"] | None = None
+    encoder: str | None = None
+    preset: Preset | None = None
+    play: Literal["loop", "once"] | None = None
+    passthrough: bool | None = None
+    no_timecode: bool | None = None
+    no_overlay: bool | None = None
+    controls: dict[str, Annotated[str, BeforeValidator(_control)]] = Field(default={})
+    """The camera's own: brightness = 0.2."""
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What goes before what is said for all."""
+        return {name: value for name, value in self if name in self.model_fields_set - {"source", "controls"}}
 
 
 class Settings(BaseSettings):
@@ -168,6 +208,8 @@ class Settings(BaseSettings):
 
     # publish
     camera: Listed = Field(default=["auto"])
+    cameras: Annotated[dict[StreamName, CameraSettings], NoDecode, BeforeValidator(_cameras)] = Field(default={})
+    """What each has of its own, by name; where no camera is said, these are the cameras."""
     size: Size | None = None
     fps: Annotated[float, Field(ge=0.1, le=240)] | None = None
     bitrate: Bitrate = 800_000
@@ -181,7 +223,7 @@ class Settings(BaseSettings):
     """Where lowering the bitrate for a slow link ends; none: a quarter of the bitrate."""
     codec: Literal["h264", "h265", "av1"] = "h264"
     encoder: str = "auto"
-    preset: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]*$")] = ""
+    preset: Preset = ""
     """The encoder's own word for slower and better; empty: the quickest that does well."""
     server: Server = "auto"
     ffmpeg_path: Path | None = None
@@ -267,10 +309,17 @@ class Settings(BaseSettings):
     """So many older ones are kept."""
 
     _flags: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _before_file: frozenset[str] = PrivateAttr(default=frozenset())
+    """What a flag or a variable said, for all cameras: a camera's own settings are the file's."""
 
     def again(self) -> Settings:
         """The settings as files say them by now, with the flags of then. Raises UsageError."""
         return load(**self._flags)
+
+    def of(self, camera: str) -> Settings:
+        """The settings as they are for one camera."""
+        own = self.cameras[camera].said if camera in self.cameras else {}
+        return self.model_copy(update={name: own[name] for name in own if name not in self._before_file})
 
     @property
     def limits(self) -> Thresholds:
@@ -314,6 +363,10 @@ def load(**flags: Any) -> Settings:
     except (SettingsError, ValueError) as error:
         raise UsageError(f"the configuration cannot be read: {error}") from None
     settings._flags = given
+    if settings.cameras:
+        said = origins()
+        in_file = {name for name, place in said.items() if place.startswith(str(config_file()))}
+        settings._before_file = frozenset({*said, *given} - in_file | set(given))
     for secret in ("token", "readonly_token"):
         if secret in given and f"{secret}_file" not in given:
             setattr(settings, f"{secret}_file", None)  # the flag goes before a file that is named elsewhere
@@ -345,7 +398,13 @@ def _sentence(error: Any, flags: dict[str, Any], said: dict[str, str]) -> str:
     """One line for the person: where it was said, which setting, what is wrong with it."""
     key = str(error["loc"][0]) if error["loc"] else ""
     name = key.lower().removeprefix("zlfeed_")
-    if name in flags:
+    if name == "cameras" and len(error["loc"]) > 1:
+        camera, *rest = (str(part) for part in error["loc"][1:] if part != "[key]")
+        name = rest[0] if rest else ""
+        where = f"{sources.camera_place(camera, name)}: [cameras.{camera}]" + (f" {'.'.join(rest)}" if rest else "")
+        if error["type"] == "extra_forbidden":
+            return f"{where}: there is no such setting of a camera{nearest(name, CameraSettings.model_fields)}"
+    elif name in flags:
         where = "--" + name.removesuffix("_hz").replace("_", "-")
     else:
         place = said.get(name, f"the setting {name}")
@@ -362,7 +421,7 @@ def _sentence(error: Any, flags: dict[str, Any], said: dict[str, str]) -> str:
 
 
 def _is_secret(name: str) -> bool:
-    field = Settings.model_fields.get(name)
+    field = Settings.model_fields.get(name) or CameraSettings.model_fields.get(name)
     return field is not None and not field.repr
 
 
@@ -373,6 +432,7 @@ _PLAINER = (
     (r"Input should be a valid boolean.*", "must be true or false"),
     (r"Input should be a valid integer.*", "must be a whole number"),
     (r"Input should be a valid number.*", "must be a number"),
+    (r"Input should be a valid dictionary.*", "must be a table, [cameras.NAME]"),
     (r"Input should be a valid list.*", 'must be a list like ["one", "two"]'),
     (r"Input should be a valid string.*", "must be text in quotes"),
     (r"Input is not a valid path.*|Path input should be.*", "must be a path in quotes"),

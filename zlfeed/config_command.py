@@ -10,7 +10,7 @@ from rich.table import Table
 
 from zlfeed import config
 from zlfeed.config import Settings
-from zlfeed.config_sources import config_file
+from zlfeed.config_sources import CAMERAS, camera_place, config_file
 from zlfeed.errors import ExitCode
 from zlfeed.logs import scrub
 
@@ -23,7 +23,14 @@ def rows() -> list[tuple[str, str, str]]:
     settings = config.load()
     origins = config.origins()
     return [
-        (name, _shown(name, getattr(settings, name)), origins.get(name, "default")) for name in Settings.model_fields
+        (name, _shown(name, getattr(settings, name)), origins.get(name, "default"))
+        for name in Settings.model_fields
+        if name != CAMERAS
+    ] + [
+        (f"{CAMERAS}.{camera}.{name}", _shown(name, value), camera_place(camera, name))
+        for camera, own in settings.cameras.items()
+        for name, value in own
+        if name in own.model_fields_set
     ]
 
 
@@ -34,6 +41,8 @@ def _shown(name: str, value: object) -> str:
         return "(hidden)"
     if name == "size" and isinstance(value, tuple):
         return "x".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {its}" for name, its in value.items()) or _UNSET
     if isinstance(value, list):
         return ", ".join(map(str, value)) or _UNSET
     if isinstance(value, bool):
@@ -67,8 +76,10 @@ def show(*, as_json: bool) -> int:
 
 def validate() -> int:
     """Says whether the configuration is right; the exit code. Raises UsageError with a line for each thing wrong."""
+    from zlfeed.publisher.specs import camera_specs  # it takes numpy along
+
     path = config_file()
-    config.load()
+    camera_specs(config.load())
     for sentence in config.unknown_variables():
         print(f"zlfeed: warning: {sentence}", file=sys.stderr)  # noqa: T201
     said = f"{path} is right" if path.is_file() else f"there is no {path}, and the rest of the configuration is right"

@@ -34,6 +34,8 @@ OLDER_NAMES = {
 VIEWER_ADDRESS = "WINDOWS_VPN_IP"
 """A viewer's address, by its older name: joins `allow`."""
 
+CAMERAS = "cameras"
+"""The one setting that is tables."""
 _NO_SETTINGS = (CONFIG_VARIABLE, "ZLFEED_EVENT_", "ZLFEED_TEST_")
 """Variables that are ours without being settings: the file's name, an alert's fields, what our tests mark with."""
 
@@ -81,8 +83,10 @@ def _toml_sentence(path: Path, said: str) -> str:
 def _unknown(path: Path, text: str, found: Mapping[str, Any], settings: Collection[str]) -> Iterator[str]:
     for name, value in found.items():
         where = _place(path, _line_of(name, text))
+        if name == CAMERAS and name in settings:
+            continue
         if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value)):
-            yield f"{where}: there are no tables: settings stand by themselves, without [{name}]"
+            yield f"{where}: there are no tables but [{CAMERAS}.NAME]: settings stand by themselves, without [{name}]"
         elif name not in settings:
             yield f"{where}: there is no setting {name!r}{nearest(name, settings)}"
 
@@ -97,6 +101,26 @@ def _line_of(name: str, text: str) -> int | None:
     """The line of a TOML file that sets `name`, or that opens a table of that name."""
     pattern = re.compile(rf"\s*(\[\[?\s*)?([\"']?){re.escape(name)}\2\s*[=.\]]")
     return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), None)
+
+
+def camera_place(camera: str, key: str) -> str:
+    """Where the file says something of a camera: the line that sets `key`, else that which opens its table."""
+    path = config_file()
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, ValueError):
+        return str(path)
+    table = re.compile(rf"\s*\[\s*{CAMERAS}\s*\.\s*([\"']?){re.escape(camera)}\1\s*[.\]]")
+    sets = re.compile(rf"\s*([\"']?){re.escape(key)}\1\s*[=.]")
+    opened = None
+    for number, line in enumerate(lines, 1):
+        if table.match(line):
+            opened = number
+        elif opened and line.lstrip().startswith("["):
+            break
+        elif opened and key and sets.match(line):
+            return _place(path, number)
+    return _place(path, opened or _line_of(CAMERAS, "\n".join(lines)))
 
 
 def _place(path: Path, line: int | None) -> str:

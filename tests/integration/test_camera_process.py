@@ -354,7 +354,7 @@ def test_auto_passes_over_what_refuses_or_hangs(
 ) -> None:
     devices = [sources(name) for name in ("refuses", "never", "Steady")]
     monkeypatch.setattr(process_module, "candidates", lambda _: devices)
-    monkeypatch.setattr(process_module, "_CANDIDATE_TIMEOUT_S", 3.0)
+    monkeypatch.setattr(process_module, "_CANDIDATE_TIMEOUT_S", 5.0)
     camera = start(CameraSpec("cam", "auto", ""))
     assert camera.opened.description == "steady"
     assert camera.next_frame(room(camera), 10.0) is not None

@@ -116,10 +116,13 @@ def test_after_its_duration_it_ends_by_itself() -> None:
     assert json.loads(feed.out[-1])["type"] == "summary"
 
 
-async def test_each_camera_has_its_own_stream() -> None:
-    with publishing("--camera", "front=test", "--camera", "back=test", "--size", "320x240", "--fps", "10") as feed:
+async def test_each_camera_has_its_own_stream_and_settings(tmp_path: Path) -> None:
+    file = tmp_path / "zlfeed.toml"
+    file.write_text('fps = 10\n[cameras.front]\nsource = "test"\nsize = "320x240"\n[cameras.back]\nsource = "test"\n')
+    with publishing("--config", str(file), "--camera", "front", "--camera", "back") as feed:
         lines = [await asyncio.to_thread(feed.line, "ready") for _ in range(2)]
-        assert {line["camera"] for line in lines} == {"front", "back"}
+        sizes = {line["camera"]: (line["width"], line["height"], line["fps"]) for line in lines}
+        assert sizes == {"front": (320, 240, 10.0), "back": (640, 480, 10.0)}
         for line in lines:
             async with connected(line["urls"]["rtsp"]) as client:
                 await client.play()

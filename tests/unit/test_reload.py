@@ -26,7 +26,7 @@ def reloaded(old: Settings, new: Settings, *some: Taker) -> Events:
     """What is said of a reload from the one to the other."""
     events: Events = []
     link = ServiceLink(Notifier(), list, list)
-    reloading = Reloading(old, lambda: new, some, takers.RESTART, link, lambda *event: events.append(event))
+    reloading = Reloading(old, lambda: new, some, takers.waiting, link, lambda *event: events.append(event))
 
     async def once() -> None:
         reloading.request()

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from zlfeed import __version__, logs, pi, timecode
 from zlfeed.config import Settings
-from zlfeed.errors import ExitCode, StartError, UsageError, ZlfeedError
+from zlfeed.errors import ExitCode, StartError, ZlfeedError
 from zlfeed.model import (
     CameraInfo,
     CameraStatus,
@@ -37,8 +37,7 @@ from zlfeed.publisher import target, urls
 from zlfeed.publisher.access import Access
 from zlfeed.publisher.alerting.actions import Alerting
 from zlfeed.publisher.alerting.alerts import Refusals
-from zlfeed.publisher.camera import CameraSpec, parse_camera
-from zlfeed.publisher.camera.v4l2 import same_device
+from zlfeed.publisher.camera import CameraSpec
 from zlfeed.publisher.capture import CaptureSettings
 from zlfeed.publisher.certificate import Certificate
 from zlfeed.publisher.controls.kept import Keeper
@@ -53,11 +52,12 @@ from zlfeed.publisher.host_metrics import HostSample, HostSampler, throttle_even
 from zlfeed.publisher.operations.observed import Observed
 from zlfeed.publisher.operations.reload import Reloading
 from zlfeed.publisher.operations.service import ServiceLink
-from zlfeed.publisher.operations.takers import RESTART, limits, takers
+from zlfeed.publisher.operations.takers import limits, own_controls, takers, waiting
 from zlfeed.publisher.picture.outlet import Look
 from zlfeed.publisher.pipeline import Pipeline, PipelineSettings
 from zlfeed.publisher.push import Push
 from zlfeed.publisher.report import JsonReport, Report, TextReport
+from zlfeed.publisher.specs import camera_specs
 from zlfeed.publisher.status.server import StatusServer
 from zlfeed.publisher.status.viewers import ViewerReports
 from zlfeed.restart import Restarts
@@ -76,23 +76,6 @@ _PUSH_S = 3.0
 """How long the first "ready" waits for the server that is pushed to."""
 # A thread that wants the interpreter gets it after this long; the default of 5 ms is a frame's whole journey.
 _SWITCH_INTERVAL_S = 0.0005
-
-
-def camera_specs(settings: Settings) -> list[CameraSpec]:
-    """The cameras asked for, with the names their streams get. Raises UsageError."""
-    specs = [
-        parse_camera(text, settings.stream_name if index == 0 else f"{settings.stream_name}{index + 1}")
-        for index, text in enumerate(settings.camera)
-    ]
-    if settings.play == "once":
-        specs = [replace(spec, once=spec.kind == "file") for spec in specs]
-    names = [spec.name for spec in specs]
-    for name in names:
-        if names.count(name) > 1:
-            raise UsageError(f"two cameras are called {name!r}: give each a name of its own, --camera NAME=SRC")
-    if pair := same_device(specs):
-        raise UsageError(f"{pair[0].text} and {pair[1].text} are the same camera: name each camera once")
-    return specs
 
 
 class Publisher:
@@ -145,8 +128,9 @@ class Publisher:
     async def run(self, shutdown: Shutdown) -> None:
         """Runs until `shutdown`. Raises ZlfeedError when it cannot start."""
         specs = camera_specs(self._settings)
-        passthrough.check(self._settings, specs)
-        direct.check(self._settings, specs)
+        for spec in specs:
+            passthrough.check(self._settings.of(spec.name), [spec])
+            direct.check(self._settings.of(spec.name), [spec])
         ffmpegs = find_ffmpegs(self._settings.ffmpeg_path)
         encoders = EncoderChoice(ffmpegs)
         self._front = self._front_door()
@@ -157,7 +141,7 @@ class Publisher:
             self._pushes = self._make_pushes()
             taking = takers(self._panels, self._alerting, self.take_tokens)
             self._reloading = Reloading(
-                self._settings, self._settings.again, taking, RESTART, self._service, self._event
+                self._settings, self._settings.again, taking, waiting, self._service, self._event
             )  # fmt: skip
             async with asyncio.TaskGroup() as tasks:
                 # The two planes are supervised apart: whatever fails in the status plane, no frame is lost.
@@ -246,11 +230,11 @@ class Publisher:
         )
 
     def _pipeline(self, spec: CameraSpec, ffmpeg: Path, encoders: EncoderChoice) -> Pipeline:
-        s = self._settings
+        s = self._settings.of(spec.name)
         stream = LiveStream(spec.name, closed_frames=not s.no_closed_frames)
         self._relay.streams[spec.name] = stream
         look = Look(timecode=not s.no_timecode, overlay=not s.no_overlay)
-        capture = CaptureSettings(spec, s.size, s.fps, look)
+        capture = CaptureSettings(spec, s.size, s.fps, look, controls=own_controls(s, spec.name))
         started = PipelineSettings(capture, ffmpeg, s.bitrate, s.gop, s.codec, s.encoder, s.preset)
         keeper = Keeper(spec)
         if s.reset_controls:
@@ -284,9 +268,10 @@ class Publisher:
 
     def _adapting(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """What fits the bitrate to the viewers' links, unless that is not wanted."""
-        if self._settings.no_adaptive or not all(pipeline.adapts for pipeline in self._pipelines):
+        pipelines = [pipeline for pipeline in self._pipelines if pipeline.adapts]
+        if self._settings.no_adaptive or not pipelines:
             return []
-        adapting = Adapting(self._pipelines, self._watching, self._pushes.get, self._event, self._settings.min_bitrate)
+        adapting = Adapting(pipelines, self._watching, self._pushes.get, self._event, self._settings.min_bitrate)
         return [tasks.create_task(kept_running("adaptive bitrate", adapting.run, self._part_failed))]
 
     def _make_pushes(self) -> dict[str, Push]:
@@ -338,7 +323,7 @@ class Publisher:
 
     def _ready(self, pipeline: Pipeline) -> None:
         opened = pipeline.opened
-        if opened and not self._settings.no_timecode and not timecode.fits(opened.width):
+        if opened and not self._settings.of(pipeline.name).no_timecode and not timecode.fits(opened.width):
             log.warning(
                 "no_timecode", camera=pipeline.name, width=opened.width, narrowest=timecode.MIN_WIDTH,
                 meaning="the picture is too narrow for the strip: viewers cannot measure latency",

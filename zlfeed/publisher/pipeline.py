@@ -16,7 +16,7 @@ from zlfeed.metrics import Rate, Window
 from zlfeed.model import CameraStatus, Control, Stage
 from zlfeed.publisher.camera import Opened
 from zlfeed.publisher.capture import SLATE_SIZE, Capture, CaptureSettings
-from zlfeed.publisher.controls.definitions import FeedValues, Refused
+from zlfeed.publisher.controls.definitions import FeedValues, Refused, checked, named
 from zlfeed.publisher.encode.choice import EncoderChoice
 from zlfeed.publisher.encode.encoder import EncodedFrame, Encoder
 from zlfeed.publisher.encode.encoding import Encoding
@@ -178,6 +178,12 @@ class Pipeline:
             self.most_fps = opened.fps
         code = "camera_back" if back else "camera_opened"
         self._on_event("info", code, f"camera {self.name}: {opened.description}")
+        for name, value in self.settings.capture.controls:
+            try:
+                if value != "default":
+                    checked(named(opened.controls, name), value)
+            except Refused as refusal:  # of the configuration, or kept of another camera
+                self._on_event("warning", "control_failed", f"camera {self.name}: {refusal}")
         self._expect(opened.width, opened.height, opened.fps)
         self._on_change()
 

@@ -153,4 +153,4 @@ def named(controls: Sequence[Control], name: str) -> Control:
         if control.name == name:
             return control
     known = ", ".join(control.name for control in controls)
-    raise Refused(f"there is no control {name[:40]!r}; there are {known}")
+    raise Refused(f"there is no control {name[:40]!r}; there are {known or 'none'}")

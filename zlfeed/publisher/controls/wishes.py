@@ -102,6 +102,11 @@ def said_anew(now: PipelineSettings, before: PipelineSettings, started: Pipeline
         capture = replace(capture, fps=started.capture.fps)
     if started.capture.look.overlay != before.capture.look.overlay:
         capture = replace(capture, look=replace(capture.look, overlay=started.capture.look.overlay))
+    then, wanted = dict(before.capture.controls), dict(started.capture.controls)
+    for name in {**then, **wanted}:
+        if wanted.get(name) != then.get(name):
+            now = with_value(now, name, wanted.get(name, DEFAULT))
+    capture = replace(capture, controls=now.capture.controls)
     return replace(
         now,
         capture=capture,
@@ -145,8 +150,10 @@ def restored(started: PipelineSettings, kept: Mapping[str, Kept]) -> PipelineSet
             settings = with_value(settings, name, checked(named(controls, name), wish.value))
         except Refused:
             continue
+    if started.capture.spec.kind in _NO_DEVICES:
+        return settings
     for name, wish in kept.items():
         # Of the camera's own only the camera knows the ranges: it passes over what it does not take.
-        if name not in FEED_CONTROLS and wish.instead_of is None and started.capture.spec.kind not in _NO_DEVICES:
+        if name not in FEED_CONTROLS and wish.instead_of == before.get(name):
             settings = with_value(settings, name, wish.value)
     return settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from zlfeed import logs
@@ -42,13 +42,13 @@ class Reloading:
         settings: Settings,
         read: Callable[[], Settings],
         takers: Iterable[Taker],
-        later: Set[str],
+        later: Callable[[Settings, Settings], list[str]],
         service: ServiceLink,
         on_event: Callable[[str, str, str], None],
     ) -> None:
         """`read` gives the settings as they are said now, or raises UsageError.
 
-        `later` are the settings that wait for a restart.
+        `later` names the settings that differ and wait for a restart.
         """
         self._settings = settings
         self._read = read
@@ -80,7 +80,7 @@ class Reloading:
             text = "; ".join(str(error).splitlines())
             self._on_event("error", "reload_failed", f"nothing is changed: {text}")
             return
-        names = changed(self._settings, new)
+        names, later = changed(self._settings, new), self._later(self._settings, new)
         taken: list[str] = []
         for taker in self._takers:
             mine = [name for name in names if name in taker.names]
@@ -93,7 +93,7 @@ class Reloading:
                 self._on_event("error", "reload_failed", f"{', '.join(mine) or 'the configuration'}: {why}")
                 continue
             self._settings = self._settings.model_copy(update={name: getattr(new, name) for name in mine})
-        self._tell(taken, [name for name in names if name in self._later])
+        self._tell(taken, later)
 
     def _tell(self, taken: Sequence[str], later: Sequence[str]) -> None:
         words = [f"in force: {', '.join(taken)}"] if taken else []

@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from zlfeed import logs
-from zlfeed.config import Settings
+from zlfeed.config import CameraSettings, Settings
 from zlfeed.publisher.alerting.actions import Alerting
 from zlfeed.publisher.alerting.alerts import Limits
 from zlfeed.publisher.controls.panel import Panel
 from zlfeed.publisher.controls.wishes import said
-from zlfeed.publisher.operations.reload import Taker
+from zlfeed.publisher.operations.reload import Taker, changed
 from zlfeed.publisher.pipeline import PipelineSettings
 
-PICTURE = frozenset({"bitrate", "gop", "fps", "size", "no_overlay"})
+PICTURE = frozenset({"bitrate", "gop", "fps", "size", "no_overlay", "cameras"})
 ALERTS = frozenset({"alert_latency", "alert_fps", "alert_temperature", "alert_command", "alert_webhook"})
 TOKENS = frozenset({"token", "token_file", "readonly_token", "readonly_token_file", "no_auth"})
 LEVEL = frozenset({"log_level"})
@@ -37,16 +37,52 @@ OTHERS = frozenset({
 """Those of other commands, which a running publisher has nothing to do with. Every setting is in one of the three."""
 
 
+def waiting(old: Settings, new: Settings) -> list[str]:
+    """The names of what differs and waits for a restart, a camera's own with its table's."""
+    own = [
+        f"cameras.{camera}.{name}"
+        for camera in {**old.cameras, **new.cameras}
+        for name in CameraSettings.model_fields
+        if name not in PICTURE | {"controls"} and _own(old, camera, name) != _own(new, camera, name)
+    ]
+    return [*(name for name in changed(old, new) if name in RESTART), *own]
+
+
+def _own(settings: Settings, camera: str, name: str) -> object:
+    return getattr(settings.cameras.get(camera), name, None)
+
+
+def own_controls(settings: Settings, camera: str) -> tuple[tuple[str, str], ...]:
+    """What the file says is to be set on the camera itself."""
+    return tuple(sorted(settings.cameras[camera].controls.items())) if camera in settings.cameras else ()
+
+
 def started_as(settings: Settings, before: PipelineSettings) -> PipelineSettings:
     """How a feed would be started with these settings, all else as `before`."""
+    controls = own_controls(settings, before.capture.spec.name)
+    settings = settings.of(before.capture.spec.name)
     look = replace(before.capture.look, overlay=not settings.no_overlay)
-    capture = replace(before.capture, size=settings.size, fps=settings.fps, look=look)
+    capture = replace(before.capture, size=settings.size, fps=settings.fps, look=look, controls=controls)
     return replace(before, capture=capture, bitrate=settings.bitrate, gop=settings.gop)
 
 
 def limits(settings: Settings) -> Limits:
     """When alarms are raised."""
     return Limits(settings.alert_latency, settings.alert_fps, settings.alert_temperature)
+
+
+def _news(feeds: Mapping[str, tuple[PipelineSettings, PipelineSettings]]) -> list[str]:
+    """What is another in how feeds are started, in words; with the camera's name where it is not so for all."""
+    news = {}
+    for camera, (before, wanted) in feeds.items():
+        was, now = said(before), said(wanted)
+        news[camera] = [
+            f"{name} {now.get(name) or 'auto'}" for name in {**now, **was} if now.get(name) != was.get(name)
+        ]
+    first = next(iter(news.values()), [])
+    if all(words == first for words in news.values()):
+        return first
+    return [f"{camera}: {word}" for camera, words in news.items() for word in words]
 
 
 def takers(
@@ -65,8 +101,7 @@ def takers(
                 raise outcome
         if not before:
             return []
-        was, now = said(before[0]), said(wanted[0])
-        words = [f"{name} {value or 'auto'}" for name, value in now.items() if value != was[name]]
+        words = _news(dict(zip(panels, zip(before, wanted, strict=True), strict=True)))
         # A camera that is not there is no failure: what was asked counts from its first picture on.
         return [*words, *(f"on {name} as soon as it gives a picture" for name in late)]
 
