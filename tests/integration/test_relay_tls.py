@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_relay import Feed, until
+from tests.integration.relay_kit import Feed, until
 from tests.support.rtsp_client import LIMIT_S, RtspClient
 from zlfeed import certificates, tls
 from zlfeed.net import unsent

@@ -19,8 +19,8 @@ from zlfeed.retry import backoff
 log = logs.get(__name__)
 
 BUDGET = 5
-POLL_S = 0.4
-API_TIMEOUT_S = 0.7
+POLL_S = 0.3
+API_TIMEOUT_S = 0.6
 API_MISSES = 2
 START_S = 15.0
 PROGRESS_S = 6.0
