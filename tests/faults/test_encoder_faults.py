@@ -52,6 +52,20 @@ def feed() -> Iterator[Feed]:
         yield Feed(publisher, publisher.line("ready")["urls"]["rtsp"])
 
 
+def test_killing_the_spare_too_costs_a_start(feed: Feed) -> None:
+    """The first of the faults: after many kills in a row it would be waited longer before the next attempt."""
+    with Watcher(ffmpeg(feed.url)) as watcher:
+        watcher.first()
+        spare_is_warm(feed.publisher)
+        moment = time.monotonic()
+        for encoder in encoders(feed.publisher):
+            encoder.kill()
+        watcher.past(moment + 1.0)
+        gap = watcher.gap_ms(moment - 0.1, time.monotonic())
+        assert gap < LIMIT_MS
+        figures.record("kill −9 FFmpeg and the spare at once", f"gap {gap:.0f} ms")
+
+
 @pytest.mark.needs("gst-launch-1.0")
 def test_killing_ffmpeg_costs_nobody_the_session(feed: Feed) -> None:
     kills = 100 if figures.wanted() else 5
@@ -85,19 +99,6 @@ def test_killing_ffmpeg_costs_nobody_the_session(feed: Feed) -> None:
         restarts, lost = feed.restarts()
         assert restarts >= before + kills
         assert lost > lost_before, "frames that went with an encoder are counted"
-
-
-def test_killing_the_spare_too_costs_a_start(feed: Feed) -> None:
-    with Watcher(ffmpeg(feed.url)) as watcher:
-        watcher.first()
-        spare_is_warm(feed.publisher)
-        moment = time.monotonic()
-        for encoder in encoders(feed.publisher):
-            encoder.kill()
-        watcher.past(moment + 1.0)
-        gap = watcher.gap_ms(moment - 0.1, time.monotonic())
-        assert gap < LIMIT_MS
-        figures.record("kill −9 FFmpeg and the spare at once", f"gap {gap:.0f} ms")
 
 
 def test_a_stopped_ffmpeg_is_replaced(feed: Feed) -> None:
