@@ -164,7 +164,7 @@ async def test_one_that_receives_nothing_while_nothing_is_sent_is_let_be(standin
 async def test_one_that_never_serves_is_given_up_when_its_budget_is_spent(
     standin: StandIn, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "START_S", 0.5)
+    monkeypatch.setattr(server, "START_S", 0.5 if mode == "hang" else LIMIT_S)
     standin.be(mode)
     async with supervised(standin) as it:
         async with asyncio.timeout(LIMIT_S):
