@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import stat
+import subprocess
 import time
 from pathlib import Path
 
@@ -17,7 +19,9 @@ from tests.support.commands import Running, publishing, receiving
 from tests.support.standin_ffmpeg import tapped
 from tests.support.status_tap import StatusTap
 from tests.support.watching import Watcher, gstreamer, opencv
+from zlfeed import certificates
 from zlfeed.model import CameraInfo, CameraStatus
+from zlfeed.tls import Pair
 
 pytestmark = [pytest.mark.needs("mediamtx", "ffmpeg"), pytest.mark.timeout(180)]
 WEB = ("--webrtc-port", "0", "--hls-port", "0", "--size", "320x240")
@@ -194,3 +198,30 @@ def test_before_the_relay_it_is_back_or_the_relay_stands_in(fault: str, tmp_path
                 f"MediaMTX is well again after it was {WAS[fault]}, --server mediamtx",
                 f"has its port back {waited:.0f} s later: {words}; a receiver saw nothing for {freeze:.1f} s",
             )
+
+
+def test_with_tls_the_relay_stands_in_at_both_ports(tmp_path: Path) -> None:
+    """Before the relay, with a certificate: rtsp:// and rtsps:// play on at the same URLs."""
+    files = Pair(tmp_path / "cert.pem", tmp_path / "key.pem")
+    certificates.make(files, ["127.0.0.1"])
+    program = Breakable(tmp_path)
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        secure_port = sock.getsockname()[1]
+    tls = ("--tls-cert", str(files.cert), "--tls-key", str(files.key), "--rtsps-port", str(secure_port))
+    options = ("--server", "mediamtx", "--mediamtx-path", str(program.path), *tls, *WEB)
+
+    def plays(url: str) -> bool:
+        command = ["ffprobe", "-v", "error", "-rtsp_transport", "tcp", "-show_entries", "stream=width", url]
+        return "width=320" in subprocess.run(command, check=False, timeout=30, capture_output=True, text=True).stdout
+
+    with publishing(*options) as publisher:
+        plain = publisher.line("ready")["urls"]["rtsp"]
+        secure = f"rtsps://127.0.0.1:{secure_port}/{plain.rpartition('/')[2]}"
+        assert plays(plain)
+        assert plays(secure)
+        program.breaks("kill")
+        harm(mediamtx(publisher), "kill")
+        publisher.line("event", code="fallback")
+        assert plays(plain)
+        assert plays(secure)
