@@ -143,11 +143,21 @@ def test_they_are_listed_without_rpicam_vid(installed: Any, tmp_path: Path) -> N
 
 
 @pytest.mark.needs("ffmpeg")
-def test_controls_are_set_live_and_read_back(tmp_path: Path) -> None:
+def test_controls_are_set_live_and_read_back_and_kept_of_the_camera_that_auto_took(tmp_path: Path) -> None:
+    if Path("/dev/video0").exists():
+        pytest.skip("this machine has a camera")
     log = tmp_path / "log"
+    kept = tmp_path / "state" / "zlfeed" / "controls.json"
+    kept.parent.mkdir(parents=True)
+    before_now = {"zerolatency=csi:0": {"contrast": ["1.5", None]}, "zerolatency=auto": {"gop": ["9", None]}}
+    kept.write_text(json.dumps(before_now))
     env = standin_picamera2.install(tmp_path / "bin", log=str(log))
     env["XDG_STATE_HOME"] = str(tmp_path / "state")
-    with live(publishing("--camera", "csi", "--size", "800x600", "--no-overlay", env=env)) as feed:
+    with live(publishing("--camera", "auto", "--size", "800x600", "--no-overlay", env=env)) as feed:
+        deadline = time.monotonic() + 20
+        while feed.controls()["contrast"].value != "1.5":
+            assert time.monotonic() < deadline, "as it was set before"
+        assert "as csi:0 was set before: contrast 1.5" in "".join(feed.running.out)
         before = feed.picture()
         row, edge = 300, 400
         assert before[row, edge - 12].mean() > 180 > 120 > before[row, edge + 12].mean(), "a straight edge"
@@ -175,3 +185,8 @@ def test_controls_are_set_live_and_read_back(tmp_path: Path) -> None:
         assert (values["brightness"], values["focus"]) == ("0.5", "2")
         feed.running.end()
         assert feed.running.left_behind() == []
+    found = json.loads(kept.read_text())
+    assert set(found) == {"zerolatency=csi:0"}, "not of auto"
+    assert {name: value for name, (value, _) in found["zerolatency=csi:0"].items()} == {
+        "autofocus": "manual", "brightness": "0.5", "contrast": "1.5", "exposure": "0", "focus": "2",
+    }  # fmt: skip

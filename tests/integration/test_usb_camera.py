@@ -116,11 +116,17 @@ def test_what_was_kept_is_set_before_it_is_read(camera: FakeCamera) -> None:
 def feed(camera: FakeCamera, tmp_path: Path) -> Iterator[CameraFeed]:
     """A publisher of that camera."""
     env = {**camera.env, "XDG_STATE_HOME": str(tmp_path)}
-    with live(publishing("--camera", PATH, "--no-overlay", env=env)) as feed:
+    file = tmp_path / "zlfeed.toml"
+    wishes = 'exposure = 300\nexposure_auto = "manual_mode"\nbrightness = 999\n'
+    file.write_text(f"[cameras.zerolatency.controls]\n{wishes}")
+    with live(publishing("--camera", PATH, "--no-overlay", "--config", str(file), env=env)) as feed:
         yield feed
 
 
 def test_controls_while_it_runs(camera: FakeCamera, feed: CameraFeed, tmp_path: Path) -> None:
+    # As the configuration says: what stands in the way of another first, and what cannot be is said.
+    assert (camera[State.EXPOSURE_AUTO], camera[State.EXPOSURE]) == (1, 300)
+    assert "brightness 999 is outside 0 to 255: the nearest is 255" in "".join(feed.running.out)
     brightness = feed.controls()["brightness"]
     assert (brightness.minimum, brightness.maximum, brightness.default_value, brightness.value) == (0, 255, 128, "128")
     result = feed.set("brightness", "200")

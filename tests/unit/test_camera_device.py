@@ -225,6 +225,16 @@ def test_one_camera_by_two_names_is_noticed(tmp_path: Path) -> None:
     assert v4l2.same_device([CameraSpec("a", "test", ""), CameraSpec("b", "test", "")]) is None
 
 
+def test_auto_passes_over_what_others_have(tmp_path: Path) -> None:
+    (tmp_path / "video0").touch()
+    (tmp_path / "video2").touch()
+    auto = CameraSpec("cam", "auto", "", besides=(str(tmp_path / "video0"), "csi:0"))
+    assert [spec.target for spec in v4l2.candidates(auto, tmp_path, tmp_path)] == [str(tmp_path / "video2")]
+    (tmp_path / "video2").unlink()
+    with pytest.raises(CameraError, match=r"no camera but .*video0 and csi:0: plug another in"):
+        v4l2.candidates(auto, tmp_path, tmp_path)
+
+
 def test_a_device_is_found_again_by_its_id_or_its_socket(tmp_path: Path) -> None:
     (tmp_path / "video3").touch()
     by_id, by_path = tmp_path / "by-id", tmp_path / "by-path"

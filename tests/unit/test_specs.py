@@ -68,6 +68,11 @@ def test_a_flag_and_a_variable_go_before_the_file_here_too(monkeypatch: pytest.M
     assert settings.again().of("front").bitrate == 1_000_000
 
 
+def test_auto_is_told_what_the_others_are() -> None:
+    auto, *_ = camera_specs(load(camera=["auto", "front=0", "top=csi", "test"]))
+    assert auto.besides == ("/dev/video0", "csi:0")
+
+
 def test_a_named_camera_takes_the_settings_under_its_name() -> None:
     settings = load(camera=["front=test", "side=1"])
     assert [(spec.name, spec.kind) for spec in camera_specs(settings)] == [("front", "test"), ("side", "device")]

@@ -255,7 +255,13 @@ class Publisher:
         )
         pipeline.others = lambda: self._pipelines
         self._panels[spec.name] = Panel(
-            pipeline, started, keeper, self._status.control_changed, on_event, self._front.actions()
+            pipeline,
+            started,
+            keeper,
+            self._status.control_changed,
+            on_event,
+            self._front.actions(),
+            forget=s.reset_controls,
         )
         return pipeline
 

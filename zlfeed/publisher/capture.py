@@ -179,6 +179,11 @@ class Capture:
         return self._steered == self._settings.controls and not self._unanswered
 
     @property
+    def found(self) -> CameraSpec | None:
+        """The camera that was opened; of `auto`, the one that was taken. None before."""
+        return self._pinned
+
+    @property
     def captured(self) -> int:
         """Frames the camera gave, over all its openings."""
         camera = self._camera

@@ -14,7 +14,7 @@ from zlfeed import logs
 from zlfeed.errors import CameraError, EncoderError
 from zlfeed.metrics import Rate, Window
 from zlfeed.model import CameraStatus, Control, Stage
-from zlfeed.publisher.camera import Opened
+from zlfeed.publisher.camera import CameraSpec, Opened
 from zlfeed.publisher.capture import SLATE_SIZE, Capture, CaptureSettings
 from zlfeed.publisher.controls.definitions import FeedValues, Refused, checked, named
 from zlfeed.publisher.encode.choice import EncoderChoice
@@ -441,6 +441,11 @@ class Pipeline:
     def camera_controls(self) -> Sequence[Control]:
         """What can be set on the camera itself, with its values."""
         return self._capture.controls
+
+    @property
+    def found(self) -> CameraSpec | None:
+        """The camera that `auto` has taken, None while there is none."""
+        return self._capture.found
 
     def values(self) -> FeedValues:
         """What its controls stand at."""

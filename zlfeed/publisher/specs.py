@@ -8,7 +8,7 @@ from dataclasses import replace
 from zlfeed.config import Settings
 from zlfeed.errors import UsageError
 from zlfeed.publisher.camera.source import CameraSpec, parse_camera
-from zlfeed.publisher.camera.v4l2 import same_device
+from zlfeed.publisher.camera.v4l2 import device_path, same_device
 
 
 def camera_specs(settings: Settings) -> list[CameraSpec]:
@@ -24,7 +24,8 @@ def camera_specs(settings: Settings) -> list[CameraSpec]:
             raise UsageError(f"[cameras.{name}] has no source, and no --camera is called {name}: add source = …")
     if pair := same_device(specs):
         raise UsageError(f"{pair[0].text} and {pair[1].text} are the same camera: name each camera once")
-    return specs
+    named = tuple(device_path(s.target) if s.kind == "device" else s.text for s in specs if s.kind in ("device", "csi"))
+    return [replace(spec, besides=named) if spec.kind == "auto" else spec for spec in specs]
 
 
 def _asked(settings: Settings) -> Iterable[CameraSpec]:

@@ -52,9 +52,10 @@ def _open_v4l2(request: Request, path: str, card: str) -> LiveSource:
     modes: list[Mode] = []
     with contextlib.suppress(OSError):  # a driver that cannot list them may still give pictures
         modes = v4l2_query.modes(path)
-    for name, value in request.controls.items():
-        with contextlib.suppress(OSError, ControlRefused):  # its value, as read back below, tells
-            v4l2_query.set_control(path, name, value)
+    for _ in range(2):  # what is refused while the camera sets it by itself goes once that is switched off
+        for name, value in request.controls.items():
+            with contextlib.suppress(OSError, ControlRefused):  # its value, as read back below, tells
+                v4l2_query.set_control(path, name, value)
     size, fps = request.size or _DEFAULT_SIZE, request.fps or _DEFAULT_FPS
     # A USB bus that is full refuses the first choice, uncompressed pictures, only when it is to stream.
     tries: list[Mode | None] = [*choose(modes, size, fps)] or [None]

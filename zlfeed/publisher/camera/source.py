@@ -34,6 +34,8 @@ class CameraSpec:
     """Of a file or a folder: it ends where it ends, instead of beginning again."""
     backend: str = ""
     """What reads a CSI camera, "rpicam" or "picamera2"; empty: the fitter of those that are here, by trial."""
+    besides: tuple[str, ...] = ()
+    """Of `auto`: cameras that others have, as device paths and "csi:0"."""
 
     @property
     def text(self) -> str:

@@ -106,9 +106,12 @@ def candidates(spec: CameraSpec, dev: Path = _DEV, sysfs: Path = _SYSFS) -> list
     """
     if not sys.platform.startswith("linux"):
         return [CameraSpec(spec.name, "device", str(number)) for number in range(4)]
-    found = [CameraSpec(spec.name, "device", device.target) for device in _devices(dev, sysfs)]
-    if find_program() or find_python():
+    devices = [device.target for device in _devices(dev, sysfs) if device.target not in spec.besides]
+    found = [CameraSpec(spec.name, "device", device) for device in devices]
+    if "csi:0" not in spec.besides and (find_program() or find_python()):
         found.append(CameraSpec(spec.name, "csi", "0"))
+    if not found and spec.besides:
+        raise CameraError(f"this machine has no camera but {' and '.join(spec.besides)}: plug another in")
     if not found:
         raise CameraError("this machine has no camera (no /dev/video…): plug one in, or try --camera test")
     return found

@@ -92,7 +92,12 @@ def set_control(path: str, name: str, value: str) -> str:
         if known is None:
             raise ControlRefused(f"this camera has no control {name!r}")
         try:
-            linux.set_control(device, known.id, _number(known, value))
+            number = _number(known, value)
+            low, high = known.control.minimum, known.control.maximum
+            if low is not None and high is not None and not low <= number <= high:
+                # The driver would take the nearest, without a word.
+                raise ControlRefused(f"{name} {number} is outside {low:g} to {high:g}")
+            linux.set_control(device, known.id, number)
         except OSError as error:
             raise ControlRefused(_why_not(known.control, error)) from None
         except ValueError:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
 from zlfeed.model import Control, ControlResult, ServerMessage, SetControl, Thumbnail
+from zlfeed.publisher.camera import CameraSpec
 from zlfeed.publisher.controls.definitions import FEED_CONTROLS, FeedValues, Refused, checked, definitions, named
 from zlfeed.publisher.controls.kept import Keeper
-from zlfeed.publisher.controls.wishes import defaults, said_anew, to_keep, with_defaults, with_value
+from zlfeed.publisher.controls.wishes import defaults, restored, said_anew, to_keep, with_defaults, with_value
 from zlfeed.publisher.picture import jpeg
 from zlfeed.publisher.pipeline import EventSink, Pipeline, PipelineSettings
 
@@ -40,10 +42,12 @@ class Panel:
         on_value: Callable[[ControlResult], None],
         on_event: EventSink,
         actions: Mapping[str, Setter] | None = None,
+        *,
+        forget: bool = False,
     ) -> None:
         """`started` is how the feed would be if nobody had ever set anything.
 
-        `actions` are others by name, of what stands behind the feed.
+        `actions` are others by name, of what stands behind the feed. `forget`: what was kept counts for nothing.
 
         `on_value` hears of values that changed without a request for them, and of requests answered before.
         """
@@ -54,6 +58,8 @@ class Panel:
         self._on_value = on_value
         self._on_event = on_event
         self._first: FeedValues | None = None
+        self._adopted = False
+        self._forget = forget
         self._asked: Counter[str] = Counter()
         self._told: dict[str, str | None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,6 +87,9 @@ class Panel:
 
     def look(self) -> None:
         """Tells values that have changed by themselves: the keyframe interval with the rate, say."""
+        if self._started.capture.spec.kind == "auto" and not self._adopted and (found := self._pipeline.found):
+            self._adopted = True
+            self._own(asyncio.create_task(self._adopt(found)))
         for control in self.controls():
             if control.kind == "action" or self._asked[control.name]:
                 continue
@@ -181,6 +190,21 @@ class Panel:
     async def _keep(self) -> None:
         async with self._keeping:
             await asyncio.to_thread(self._keeper.save, to_keep(self._pipeline.settings, self._started))
+
+    async def _adopt(self, found: CameraSpec) -> None:
+        """From now on what is set is kept of the camera that `auto` has taken, and what was kept of it counts."""
+        async with self._keeping:
+            before, self._keeper = self._keeper, Keeper(found)
+            kept = {} if self._forget else await asyncio.to_thread(self._keeper.load)
+            await asyncio.to_thread(before.save, {})
+        if not kept:
+            await self._keep()
+            return
+        values = ", ".join(f"{name} {its.value}" for name, its in kept.items())
+        text = f"camera {self._pipeline.name}: as {found.text} was set before: {values} (--reset-controls)"
+        self._on_event("info", "controls_kept", text)
+        with contextlib.suppress(Refused, TimeoutError):  # another camera's size may be none of this one's
+            await self._pipeline.change(restored(self._started, kept))
 
     def _own(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
