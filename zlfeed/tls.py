@@ -104,6 +104,8 @@ class Trust:
     """Which certificate a client accepts: one of `fingerprints`; with none, what the system trusts."""
 
     fingerprints: Sequence[str] = ()
+    option: str = "--fingerprint"
+    """By what they are named, for people."""
 
     def context(self, host: str) -> ssl.SSLContext:
         """For connections to `host`; `check` is to follow the handshake."""
@@ -122,12 +124,12 @@ class Trust:
         shown = fingerprint(der or b"")
         if not any(hmac.compare_digest(shown, wanted) for wanted in self.fingerprints):
             raise Untrusted(
-                f"{where} shows another certificate than --fingerprint names: its SHA-256 is {shown}; "
+                f"{where} shows another certificate than {self.option} names: its SHA-256 is {shown}; "
                 "if the publisher has a new one, take that, else somebody stands between"
             )
 
 
-def words(error: Exception, where: str) -> str:
+def words(error: Exception, where: str, option: str = "--fingerprint") -> str:
     """Why a handshake failed, with the cure."""
     if isinstance(error, Untrusted):
         return str(error)
@@ -135,7 +137,7 @@ def words(error: Exception, where: str) -> str:
         why = error.verify_message or "it cannot be verified"
         return (
             f"the certificate of {where} is not trusted ({why}): give the fingerprint that the publisher shows with "
-            "--fingerprint"
+            f"{option}"
         )
     text = str(error)
     if "WRONG_VERSION_NUMBER" in text or "RECORD_LAYER" in text.upper():

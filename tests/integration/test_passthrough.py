@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
@@ -11,7 +12,9 @@ import pytest
 from tests.support.commands import PUBLISH, Running, publishing, receiving
 from tests.support.media_server import free_port
 from tests.support.status_tap import StatusTap
-from zlfeed.model import CameraStatus, ControlResult, SetControl
+from zlfeed import certificates, tls
+from zlfeed.model import CameraStatus, ControlResult, SetControl, Welcome
+from zlfeed.tls import Pair
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -69,6 +72,7 @@ def test_its_frames_reach_viewers_with_its_own_strip(passed: Passed) -> None:
     status: dict[str, Any] = passed.second.line("second")
     assert (status["state"], status["codec"], status["encoder"]) == ("live", "h264", "passthrough")
     assert status["encode_ms_avg"] is None
+    assert (status["width"], status["height"]) == (320, 240), "by its parameter sets"
     assert status["fps"] > 5
 
 
@@ -85,6 +89,11 @@ def test_what_is_the_sources_is_not_set_here(passed: Passed) -> None:
             assert not refused.ok
             assert "the picture is the source's" in refused.text
         assert answer_to("restart_camera", "").ok
+        _, welcome = tap.until(Welcome, lambda _: True)
+        # There may be actions of what stands behind it besides.
+        offered = {control.name for control in welcome.cameras[0].controls}
+        assert not offered & {"privacy", "bitrate", "gop", "fps", "size", "overlay", "orientation", "snapshot"}
+        assert "restart_camera" in offered
 
 
 def test_a_wrong_password_is_told(passed: Passed) -> None:
@@ -112,18 +121,27 @@ def test_viewers_keep_their_session_while_the_source_is_away(passed: Passed) -> 
         capture.release()
 
 
-def test_h265_is_passed_on_too() -> None:
+def test_h265_is_passed_on_too_and_through_tls(tmp_path: Path) -> None:
+    files = Pair(tmp_path / "cert.pem", tmp_path / "key.pem")
+    certificates.make(files, ["localhost"])
     port = free_port()
-    with source(port, "--codec", "h265") as first:
+    secure = ("--tls-cert", str(files.cert), "--tls-key", str(files.key), "--rtsps-port", str(port))
+    with source(0, "--codec", "h265", *secure) as first:
         first.line("ready", 60)
-        url = f"rtsp://viewer:far-away@127.0.0.1:{port}/zerolatency"
-        with publishing("--camera", url, "--passthrough") as second:
+        url = f"rtsps://viewer:far-away@127.0.0.1:{port}/zerolatency"
+        other = {"ZLFEED_FINGERPRINT": "00" * 32}
+        with publishing("--camera", url, "--passthrough", env=other) as mistaken:
+            assert mistaken.wait(30) == 3
+            assert "another certificate than ZLFEED_FINGERPRINT or fingerprint in zlfeed.toml names" in mistaken.words
+        known = {"ZLFEED_FINGERPRINT": tls.file_fingerprint(files.cert)}
+        with publishing("--camera", url, "--passthrough", env=known) as second:
             capture = cv2.VideoCapture(second.line("ready")["urls"]["rtsp"], cv2.CAP_FFMPEG)
             try:
                 pictures(capture, 5)
             finally:
                 capture.release()
-            assert second.line("second")["codec"] == "h265"
+            status = second.line("second")
+            assert (status["codec"], status["width"], status["height"]) == ("h265", 320, 240)
             assert second.end() == 130
             assert second.left_behind() == []
 

@@ -66,7 +66,7 @@ from zlfeed.rtsp.stream import LiveStream
 from zlfeed.sdnotify import Notifier
 from zlfeed.signals import Shutdown
 from zlfeed.supervise import kept_running, own_error
-from zlfeed.tls import file_fingerprint
+from zlfeed.tls import Trust, file_fingerprint
 
 log = logs.get(__name__)
 
@@ -253,6 +253,8 @@ class Publisher:
         pipeline = kind(
             settings, stream, encoders, wait_camera=s.wait_camera, on_event=on_event, on_change=self._changed
         )
+        if isinstance(pipeline, passthrough.PassthroughPipeline):
+            pipeline.trust = Trust(s.fingerprint, "ZLFEED_FINGERPRINT or fingerprint in zlfeed.toml")
         pipeline.others = lambda: self._pipelines
         self._panels[spec.name] = Panel(
             pipeline,

@@ -83,6 +83,9 @@ class Pipeline:
 
     adapts = True
     """Whether its bitrate can be changed without a gap."""
+    without: frozenset[str] = frozenset()
+    """The controls that such a feed cannot have, and `refusal` is why."""
+    refusal = ""
 
     def __init__(
         self,

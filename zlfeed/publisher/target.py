@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from zlfeed.net import host_port
 from zlfeed.rtsp.auth import Login
 
-DEFAULT_PORT = 554
+DEFAULT_PORT, SECURE_PORT = 554, 322
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?")
 _EXAMPLE = "rtsp://HOST[:PORT]/PATH"
 
@@ -25,13 +25,15 @@ class Target:
     port: int
     path: str
     login: Login | None = None
+    secure: bool = False
+    """By TLS, rtsps://."""
 
     @property
     def url(self) -> str:
         """The URL for requests, people and logs: without credentials."""
-        port = "" if self.port == DEFAULT_PORT else f":{self.port}"
+        port = "" if self.port == (SECURE_PORT if self.secure else DEFAULT_PORT) else f":{self.port}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"rtsp://{host}{port}{self.path}"
+        return f"rtsp{'s' if self.secure else ''}://{host}{port}{self.path}"
 
     @property
     def address(self) -> str:
@@ -53,15 +55,16 @@ def is_url(text: str) -> bool:
     return "://" in text
 
 
-def parse(text: str) -> Target:
-    """The target that a URL names. Raises ValueError with words that hold no credentials."""
+def parse(text: str, *, tls: bool = False) -> Target:
+    """The target that a URL names, rtsps:// among them with `tls`. Raises ValueError, its words without credentials."""
     scheme, _, rest = text.strip().partition("://")
-    if scheme.lower() == "rtsps":
+    secure = scheme.lower() == "rtsps"
+    if secure and not tls:
         raise ValueError(
             "rtsps:// (RTSP over TLS) is not spoken here: push by rtsp:// through a VPN or a tunnel, "
             "or have that server pull from ours"
         )
-    if scheme.lower() != "rtsp":
+    if not secure and scheme.lower() != "rtsp":
         raise ValueError(f"a server to push to is {_EXAMPLE}, and {scheme[:20]!r} is another scheme")
     if not re.fullmatch(r"[!-~]+", rest):
         raise ValueError(f"a server to push to is {_EXAMPLE}, without blanks and in ASCII: others are written with %")
@@ -79,7 +82,8 @@ def parse(text: str) -> Target:
     if port == 0:
         raise ValueError("a server to push to listens at a port from 1 to 65535, not 0")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(host, port or DEFAULT_PORT, path, _login(parts.username, parts.password))
+    port = port or (SECURE_PORT if secure else DEFAULT_PORT)
+    return Target(host, port, path, _login(parts.username, parts.password), secure)
 
 
 def _login(user: str | None, password: str | None) -> Login | None:

@@ -79,7 +79,8 @@ class Panel:
         first = self._first or defaults(values, self._pipeline.settings, self._started)
         if values.size is not None:
             self._first = first  # from when the camera has said what it gives of itself
-        own = definitions(values, first, self._pipeline.most_fps)
+        found = definitions(values, first, self._pipeline.most_fps)
+        own = [control for control in found if control.name not in self._pipeline.without]
         taken = {control.name for control in own}
         cameras = [control for control in self._pipeline.camera_controls if control.name not in taken]
         reset = [Control("reset_controls", "action")] if cameras else []
@@ -121,6 +122,8 @@ class Panel:
     async def set(self, request: SetControl, tell: Callable[[ServerMessage], None]) -> ControlResult:
         """Sets a control and reads it back. A snapshot goes to `tell`."""
         try:
+            if request.name in self._pipeline.without:
+                raise Refused(self._pipeline.refusal)
             control = named(self.controls(), request.name)
             value = checked(control, request.value)
         except Refused as refusal:

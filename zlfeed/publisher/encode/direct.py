@@ -101,9 +101,9 @@ class DirectPipeline(Pipeline):
     adapts = False  # a camera's own encoder would have to be started anew for each step, with a gap
     unknown = ""
     """Why latency is unknown."""
-    as_asked = "--encoder rpicam"
-    """The option that brought this about."""
     encoder_name = ENCODER
+    without = frozenset({"orientation", "overlay", "privacy", "snapshot"})
+    refusal = "with --encoder rpicam nothing is drawn on the picture: end publish for privacy"
     source_codec: Codec = CODECS["h264"]
     _controls: tuple[Control, ...] = ()
 
@@ -179,7 +179,7 @@ class DirectPipeline(Pipeline):
         """Has the source begin anew with other options. Raises Refused for what must be drawn, TimeoutError."""
         now, then = wanted.capture, self.settings.capture
         if (now.look, now.privacy) != (then.look, then.privacy):
-            raise Refused(f"with {self.as_asked} nothing is drawn on the picture: end publish for privacy")
+            raise Refused(self.refusal)
         self.settings = wanted
         self._connected = False
         self._again.set()

@@ -10,9 +10,9 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from zlfeed import __version__, logs
+from zlfeed import __version__, logs, tls
 from zlfeed.dial import Dialler
 from zlfeed.errors import UsageError
 from zlfeed.model import CameraStatus
@@ -26,6 +26,8 @@ from zlfeed.rtsp.client_connection import ClientConnection
 from zlfeed.rtsp.codecs import Codec
 from zlfeed.rtsp.depacketizer import Depacketizer
 from zlfeed.rtsp.player import PlayingClient
+from zlfeed.rtsp.sps import picture_size
+from zlfeed.tls import Trust
 
 if TYPE_CHECKING:
     from zlfeed.config import Settings
@@ -43,13 +45,13 @@ def check(settings: Settings, specs: Sequence[CameraSpec]) -> None:
     if not settings.passthrough:
         return
     for spec in specs:
-        if spec.kind != "rtsp" or not spec.target.lower().startswith("rtsp://"):
+        if spec.kind != "rtsp":
             raise UsageError(
                 f"--passthrough is for cameras with an rtsp:// URL, whose frames are encoded already: leave it away "
                 f"for {spec.text}"
             )
         try:
-            target.parse(spec.target)
+            target.parse(spec.target, tls=True)
         except ValueError as error:
             raise UsageError(f"--camera {spec.text}: {error}") from None
     given = {
@@ -112,14 +114,18 @@ class PassthroughPipeline(DirectPipeline):
     """The feed of such a source."""
 
     unknown = "the source's frames are passed on as they are, without a timecode strip of ours"
-    as_asked = "--passthrough"
     encoder_name = "passthrough"
+    without = DirectPipeline.without | {"bitrate", "gop", "fps", "size", "restart_encoder"}
+    refusal = "with --passthrough the picture is the source's, and nothing is encoded here: set it there"
+    trust = Trust()
+    """Whose certificate is taken, of an rtsps:// source."""
+    _size: tuple[int, int] | None = None
     _broken = 0
     _source: _Source | None = None
 
     async def feed(self) -> str:
         """One connection to the source from beginning to end; why it ended."""
-        there = target.parse(self.settings.capture.spec.target)
+        there = target.parse(self.settings.capture.spec.target, tls=True)
         dialler = Dialler(there.host, there.port)
         try:
             async with asyncio.timeout(CONNECT_S):
@@ -131,10 +137,23 @@ class PassthroughPipeline(DirectPipeline):
         core = PlayingClient(there.url, there.login, f"zlfeed/{__version__}")
         try:
             self._source = source = _Source(core, self)
-            await asyncio.get_running_loop().create_connection(lambda: source, sock=sock)
+            encrypted: dict[str, Any] = {}
+            if there.secure:
+                context = self.trust.context(there.host)
+                encrypted = {"ssl": context, "server_hostname": there.host, "ssl_handshake_timeout": tls.HANDSHAKE_S}
+            transport, _ = await asyncio.get_running_loop().create_connection(lambda: source, sock=sock, **encrypted)
+        except OSError as error:
+            sock.close()
+            return self._words(tls.words(error, there.address, self.trust.option))
         except BaseException:
             sock.close()
             raise
+        try:
+            if there.secure:
+                self.trust.check(there.address, transport.get_extra_info("ssl_object"))
+        except tls.Untrusted as error:
+            transport.abort()
+            return self._words(str(error))
         try:
             while not source.lost.done() and not self._again.is_set():
                 source.tick(time.monotonic())
@@ -157,7 +176,9 @@ class PassthroughPipeline(DirectPipeline):
                 "source_password_readable", camera=self.name,
                 meaning="that server knows only Basic: the password crosses the net readably",
             )  # fmt: skip
-        text = f"{self.settings.capture.spec.text}, its own {self.source_codec.encoding}, passed on as it is"
+        self._size = picture_size(self.source_codec.name, self.source_codec.split(sets.stream))
+        size = f" in {self._size[0]}x{self._size[1]}" if self._size else ""
+        text = f"{self.settings.capture.spec.text}, its own {self.source_codec.encoding}{size}, passed on as it is"
         self.begin(sets.stream, None, text)
 
     # ------------------------------------------------------------ what can be changed
@@ -165,16 +186,17 @@ class PassthroughPipeline(DirectPipeline):
     async def change(self, wanted: PipelineSettings, *, reopen: bool = False) -> None:
         """Connects anew. Raises Refused for any other value: all of them are the source's; TimeoutError."""
         if wanted != self.settings:
-            raise Refused("with --passthrough the picture is the source's, and nothing is encoded here: set it there")
+            raise Refused(self.refusal)
         await super().change(wanted, reopen=reopen)
 
     def status(self, now: float) -> CameraStatus:
-        """What this pipeline knows of itself: size, rate and bitrate as asked for are the source's own affair."""
+        """What this pipeline knows of itself: the rate and bitrate that were asked for are the source's own affair."""
         status = super().status(now)
         broken = self._broken + (self._source.broken if self._source else 0)
         drops = {**status.frames_dropped, "source_incomplete": broken} if broken else status.frames_dropped
+        width, height = self._size or (None, None)
         return replace(
-            status, width=None, height=None, fps_asked=None, gop=None, bitrate_asked_kbps=None, frames_dropped=drops
+            status, width=width, height=height, fps_asked=None, gop=None, bitrate_asked_kbps=None, frames_dropped=drops
         )
 
 
