@@ -36,10 +36,11 @@ async def test_keys_change_confirm_and_refuse() -> None:
         await pilot.pause()
         assert "960 kbit/s " in line_of(app, "bitrate")
         await pilot.press("down", "left")
-        source.answer(ok=False, text="the camera is asleep")
+        source.answer(ok=False, text="the camera is asleep, and it will be for a while: wake it up first")
         app.refresh_figures()
         await pilot.pause()
-        assert "the camera is asleep" in line_of(app, "brightness")
+        assert "✖ the camera is asleep" in line_of(app, "brightness")
+        assert "wake it up" in text(app)  # the whole reason, below
         assert "140" in line_of(app, "brightness")
 
 

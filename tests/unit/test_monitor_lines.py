@@ -71,16 +71,18 @@ def test_a_frame_is_rectangular_whatever_is_in_it(glyphs: Glyphs, cells: int) ->
 
 
 @pytest.mark.parametrize(
-    ("encoding", "term", "color", "expected"),
+    ("encoding", "environ", "color", "expected"),
     [
-        ("utf-8", "xterm-256color", True, UNICODE),
-        ("UTF-8", "xterm", False, MONO),
-        ("ascii", "xterm", True, ASCII),
-        ("utf-8", "linux", True, ASCII),
-        (None, "", True, ASCII),
+        ("utf-8", {"TERM": "xterm-256color"}, True, UNICODE),
+        ("utf-8", {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}, True, UNICODE),
+        ("UTF-8", {"TERM": "xterm"}, False, MONO),
+        ("ascii", {"TERM": "xterm"}, True, ASCII),
+        ("utf-8", {"TERM": "linux"}, True, ASCII),
+        ("utf-8", {"TERM": "xterm", "LC_ALL": "C"}, True, ASCII),
+        (None, {}, True, ASCII),
     ],
 )
 def test_the_terminal_decides_what_is_drawn_with(
-    encoding: str | None, term: str, color: bool, expected: object
+    encoding: str | None, environ: dict[str, str], color: bool, expected: object
 ) -> None:
-    assert glyphs_for(encoding, term, color=color) == expected
+    assert glyphs_for(encoding, environ, color=color) == expected

@@ -72,9 +72,8 @@ class MonitorApp(App[None]):
             # Textual answers NO_COLOR with greys; those are colours too.
             self._filters = [NoColor() if isinstance(f, Monochrome) else f for f in self._filters]
         self.session.many_colors = not self.no_color and self.console.color_system in ("truecolor", "256", "windows")
-        self.session.glyphs = glyphs_for(
-            getattr(sys.__stdout__, "encoding", None), os.environ.get("TERM", ""), color=not self.no_color
-        )
+        encoding = getattr(sys.__stdout__, "encoding", None)
+        self.session.glyphs = glyphs_for(encoding, os.environ, color=not self.no_color)
         self.session.palette = Palette(variables, mono=self.no_color)
 
     def get_default_screen(self) -> CameraScreen:

@@ -6,7 +6,7 @@ A style is the name of a role ("good", "dim"), or "role on role" for a backgroun
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -79,9 +79,14 @@ ASCII = Glyphs(
 )
 
 
-def glyphs_for(encoding: str | None, term: str, *, color: bool) -> Glyphs:
-    """Which characters a terminal of that encoding and TERM can show."""
-    if "utf" not in (encoding or "").lower() or term in ("linux", "dumb", "vt100", "vt220"):
+def glyphs_for(encoding: str | None, environ: Mapping[str, str], *, color: bool) -> Glyphs:
+    """Which characters a terminal of that encoding and of these variables can show.
+
+    Who says LC_ALL=C means ASCII; Python then takes UTF-8 all the same (PEP 540).
+    """
+    plain_locale = environ.get("LC_ALL") in ("C", "POSIX")
+    few = environ.get("TERM", "") in ("linux", "dumb", "vt100", "vt220")
+    if "utf" not in (encoding or "").lower() or plain_locale or few:
         return ASCII
     return UNICODE if color else MONO
 

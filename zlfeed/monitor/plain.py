@@ -170,7 +170,7 @@ def _finite(value: Any) -> Any:
 def describe(view: CameraView, limits: Thresholds | None = None) -> list[str]:
     """A camera in some lines of text."""
     limits = limits or Thresholds()
-    glyphs = glyphs_for(getattr(sys.stdout, "encoding", None), "", color=False)
+    glyphs = glyphs_for(getattr(sys.stdout, "encoding", None), {**os.environ, "TERM": ""}, color=False)
     _, word = state_word(view)
     lines = [f"{clean(view.name)} on {clean(view.host.name)}: {word}, {WORDS[view.health.level]}"]
     lines += [f"  {reason.level:<9}{clean(reason.text)}" for reason in view.health.reasons]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ from textual.containers import Container
 
 from zlfeed.model import Control
 from zlfeed.monitor.controls import Key, Setter, at_share, changed
-from zlfeed.monitor.lines import Line, Span, framed
+from zlfeed.monitor.lines import Line, Span, clean, framed
 from zlfeed.monitor.screens.base import Dialog
 from zlfeed.monitor.session import Session
 from zlfeed.monitor.views import controls as view
@@ -67,11 +68,20 @@ class ControlsDialog(Dialog):
             lines.append(view.line(control, cells - 4, glyphs, chosen=chosen, pending=pending, said=said))
         if not lines:
             lines = [(Span("this camera has nothing to set", "dim"),)]
-        keys = self.session.read_only or "arrows change, Shift by ten, Enter does, d default"
-        lines = [*lines[: max(1, rows - 4)], (), (Span(keys, "dim"),)]
+        lines = [*lines[: max(1, rows - 4)], *self._below(cells - 4)]
         name = self.session.camera.name if self.session.camera else ""
         title = [Span("controls", "title"), Span(f" {name}", "dim")]
         return framed(title, [Span("Esc", "dim")], lines, cells, rows, glyphs)
+
+    def _below(self, cells: int) -> list[Line]:
+        """Two lines: why the chosen control was refused, in full; else what the keys do."""
+        control = self._chosen()
+        said = self._setter.said(self._key(control)) if control else None
+        if said is None or said.ok:
+            keys = self.session.read_only or "arrows change, Shift by ten, Enter does, d default"
+            return [(), (Span(keys, "dim"),)]
+        words = textwrap.wrap(f"{self.session.glyphs.bad} {clean(said.text)}", cells, max_lines=2, placeholder=" …")
+        return [(Span(text, "bad"),) for text in words]
 
     def _wish(self, control: Control, value: str | None) -> None:
         if value is not None and not self.session.read_only:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from zlfeed.monitor import format as fmt
@@ -101,18 +101,19 @@ def line(row: Row, cells: int, now_s: float, limits: Thresholds, glyphs: Glyphs,
         state = fit((mark(level, glyphs), Span(f" {word}", level)), COLUMNS[0].cells + _GAP)
         name = fit((Span(row.host.name, "strong"),), max(COLUMNS[1].cells, text_width(row.host.name)) + _GAP)
         return fit((pointer, *state, *name, Span(row.host.link.error or "", "dim")), cells)
-    figures = _cells(row.view, limits, glyphs)
-    body = columns([figures[i] for i in shown], widths, _GAP)
-    spark: Sequence[Span] = ()
+    state, *figures = _cells(row.view, limits, glyphs)
+    figures = stale(figures) if row.view.stale else figures
+    body = columns([state if i == 0 else figures[i - 1] for i in shown], widths, _GAP)
+    spark: Line = ()
     if room >= 10 and row.view.health.level in ("warn", "bad"):
         reason = row.view.health.reasons[0]
         spark = (Span("  "), Span(clip(reason.text, room, glyphs.ellipsis), reason.level))
     elif room >= 10:
         series = [(s.at_s, s.latency_p95_ms) for s in row.view.samples]
         values = bucket(series, now_s, HISTORY_S, room, max)
-        spark = (Span("  "), *draw(Area(values), 1, domain(20.0, values), limits.latency_ms.level, glyphs)[0])
-    out = fit((*body, *spark), cells - 2)
-    return (pointer, *(stale([out])[0] if row.view.stale else out))
+        graph = draw(Area(values), 1, domain(20.0, values), limits.latency_ms.level, glyphs)
+        spark = (Span("  "), *(stale(graph) if row.view.stale else graph)[0])
+    return (pointer, *fit((*body, *spark), cells - 2))
 
 
 def _cells(view: CameraView, limits: Thresholds, glyphs: Glyphs) -> list[tuple[Span, ...]]:
