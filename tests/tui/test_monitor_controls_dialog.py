@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-from tests.tui.scenes import NOW_S, URL, Scripted, disconnected, healthy
+from tests.tui.scenes import CONTROLS, NOW_S, URL, Scripted, connecting, disconnected, healthy
 from tests.tui.test_monitor_command import Publisher, publishing
 from tests.tui.test_monitor_screens import LARGE, running, shows, text
 from zlfeed.model import CameraInfo, Control, ControlResult, ServerMessage, SetControl, Welcome
@@ -82,6 +82,17 @@ async def test_read_only_changes_nothing() -> None:
         await pilot.pause()
         assert "read only" in text(app)
     assert source.sent == []
+
+
+async def test_what_can_be_set_may_come_while_the_dialog_is_open() -> None:
+    source = Scripted(connecting())
+    async with running(source) as (app, pilot):
+        await pilot.press("c")
+        await shows(app, pilot, "nothing to set")
+        source.state = healthy()
+        app.refresh_figures()
+        await shows(app, pilot, "restart encoder")
+        assert all(control.name in text(app) for control in CONTROLS)
 
 
 async def test_without_contact_a_wish_is_refused_at_once() -> None:

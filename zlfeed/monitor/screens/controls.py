@@ -44,9 +44,18 @@ class ControlsDialog(Dialog):
 
     def compose(self) -> ComposeResult:
         """One canvas in a box of the right height."""
-        with Container(classes="dialog wide") as box:
-            box.styles.height = max(5, len(self._controls()) + 4)
+        with Container(classes="dialog wide"):
             yield Canvas(self.session, self._draw)
+
+    def on_mount(self) -> None:
+        """The box has the right height."""
+        self.show()
+
+    def show(self) -> None:
+        """Draws the session's snapshot; controls may come later."""
+        for box in self.query(".dialog"):  # none while the dialog is being made
+            box.styles.height = max(5, len(self._controls()) + 4)
+        super().show()
 
     def _controls(self) -> tuple[Control, ...]:
         camera = self.session.camera

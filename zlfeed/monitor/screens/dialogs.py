@@ -67,6 +67,7 @@ class AddressesDialog(Dialog):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._cursor = 0
+        self._moved = False
         self._said = ""
         self._code: qr.Modules | None = None
 
@@ -79,9 +80,15 @@ class AddressesDialog(Dialog):
         """The box fits what is in it."""
         self._fit()
 
+    def show(self) -> None:
+        """Draws the session's snapshot; addresses may come later."""
+        self._fit()
+        super().show()
+
     def _fit(self) -> None:
         rows = code.size(self._code, self.session.glyphs)[1] + 3 if self._code else len(self._urls()) + 4
-        self.query_one(".dialog").styles.height = rows
+        for box in self.query(".dialog"):  # none while the dialog is being made
+            box.styles.height = rows
 
     def _urls(self) -> list[tuple[str, str]]:
         camera = self.session.camera
@@ -108,6 +115,7 @@ class AddressesDialog(Dialog):
     def action_move(self, by: int) -> None:
         """Moves the cursor."""
         self._cursor = max(0, min(len(self._urls()) - 1, self._cursor + by))
+        self._moved = True
         self.show()
 
     def action_copy(self) -> None:
@@ -120,8 +128,10 @@ class AddressesDialog(Dialog):
         self.show()
 
     def action_code(self) -> None:
-        """The address under the cursor for a phone's camera, or back from it."""
+        """The address under the cursor for a phone's camera, or back; the browser's page where none was chosen."""
         urls = self._urls()
+        if not self._moved:
+            self._cursor = next((at for at, (kind, _) in enumerate(urls) if kind == "webrtc"), self._cursor)
         if self._code or not urls:
             self._code = None
         else:

@@ -87,6 +87,9 @@ def picture(status: CameraStatus, glyphs: Glyphs) -> list[Line]:
     ]
 
 
+_OF_CORE = " of a core"
+
+
 def machine(view: CameraView, cells: int, limits: Thresholds, glyphs: Glyphs) -> list[Line]:
     """CPU, memory, temperature, network of the publisher's machine; without bars when `cells` is 0."""
     status = view.status
@@ -98,9 +101,9 @@ def machine(view: CameraView, cells: int, limits: Thresholds, glyphs: Glyphs) ->
         share = None if value is None else value / 100
         return field(label, *gauge(share, bar, role, glyphs), Span(f" {fmt.percent(value).rjust(5)} ", "strong"), *more)
 
-    own = (
-        f"zlfeed {fmt.percent(status.process_cpu_percent)} of a core" if status.process_cpu_percent is not None else ""
-    )
+    own = "" if status.process_cpu_percent is None else f"zlfeed {fmt.percent(status.process_cpu_percent)}"
+    if own and (not cells or 9 + bar + 7 + len(own) + len(_OF_CORE) <= cells):
+        own += _OF_CORE
     where = f" out, {status.network_interface}" if status.network_interface else " out"
     link = view.host.link
     clock: tuple[Span, ...] = ()
