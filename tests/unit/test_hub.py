@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from zlfeed import logs
-from zlfeed.model import CameraInfo, CameraStatus, Control, Event, Hello, Subscribe
+from zlfeed.model import CameraInfo, CameraStatus, Control, Event, Hello, Latency, Subscribe
 from zlfeed.publisher.status.hub import Hub, Listener
 from zlfeed.publisher.status.outbox import LIMIT
 from zlfeed.wire.convert import decode
@@ -47,6 +47,17 @@ async def test_status_says_how_many_messages_were_dropped() -> None:
     someone = listener(hub)
     hub.tell_statuses([CameraStatus("front", 1)], hub.listeners)
     assert decode(await someone.outbox.get()) == CameraStatus("front", 1, status_messages_dropped=7)
+
+
+async def test_a_statuss_figures_are_told_without_the_digits_that_are_noise() -> None:
+    hub = Hub()
+    someone = listener(hub)
+    exact = CameraStatus("front", 1, fps=29.97, latency_ms=Latency(4.2), uptime_s=86_400.25, bytes_sent=2**53 + 1)
+    hub.tell_statuses([exact], hub.listeners)
+    told = decode(await someone.outbox.get())
+    assert told == CameraStatus(
+        "front", 1, fps=29.96875, latency_ms=Latency(4.19921875), uptime_s=86_400.25, bytes_sent=2**53 + 1
+    )
 
 
 @pytest.mark.parametrize(

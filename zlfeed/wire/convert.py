@@ -66,17 +66,23 @@ _SHAPES = {
     for record in vars(model).values()
     if isinstance(record, type) and dataclasses.is_dataclass(record)
 }
+_EXACT = 2.0**40
+"""Beyond it nothing is rounded: no figure of ours is so large."""
 _BODIES = {kind: re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower() for kind in get_args(Message)}
 """Each message's field in the Envelope: CameraStatus → camera_status."""
 
 
-def encode(message: Message) -> bytes:
-    """The record as an Envelope's bytes. ProtocolError names the record whose values do not fit the protocol."""
+def encode(message: Message, grain: float | None = None) -> bytes:
+    """The record as an Envelope's bytes. ProtocolError names the record whose values do not fit the protocol.
+
+    With `grain` (a power of 2) fractions are told in its whole multiples. What lies below is noise of the measurement,
+    and noise is most of a status that is compressed.
+    """
     body = _BODIES.get(type(message))
     if body is None:
         raise ProtocolError(f"a {type(message).__name__} is no message of the status protocol")
     try:
-        wire: Any = {body: _to_wire(message)}
+        wire: Any = {body: _to_wire(message, grain)}
         return zlfeed_pb2.Envelope(version=PROTOCOL_VERSION, **wire).SerializeToString()
     except (TypeError, ValueError, AttributeError, KeyError) as error:
         raise ProtocolError(f"a {type(message).__name__} does not fit the protocol: {error}") from error
@@ -102,14 +108,14 @@ def decode(data: bytes) -> Message:
     return record
 
 
-def _to_wire(record: Any) -> WireMessage:
+def _to_wire(record: Any, grain: float | None) -> WireMessage:
     shape = _SHAPES[type(record).__name__]
     values: dict[str, Any] = {}
     for name in shape.plain:
         value = getattr(record, name)
         if isinstance(value, float):
             if math.isfinite(value):
-                values[name] = value
+                values[name] = value if grain is None or abs(value) > _EXACT else round(value / grain) * grain
         elif isinstance(value, str) and not value.isascii():
             # A file name may hold bytes that are no UTF-8; the message around it must not be lost for them.
             values[name] = value.encode(errors="replace").decode()
@@ -117,9 +123,9 @@ def _to_wire(record: Any) -> WireMessage:
             values[name] = value
     for name in shape.single:
         if (value := getattr(record, name)) is not None:
-            values[name] = _to_wire(value)
+            values[name] = _to_wire(value, grain)
     for name in shape.several:
-        values[name] = [_to_wire(item) for item in getattr(record, name)]
+        values[name] = [_to_wire(item, grain) for item in getattr(record, name)]
     return shape.wire(**values)
 
 
