@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -113,6 +114,25 @@ async def test_frames_that_are_sent_to_us_are_ignored() -> None:
             client.send(b"$" + bytes((channel,)) + b"\x00\x64" + os.urandom(100))
         assert (await client.ask("GET_PARAMETER")).status == 200
         assert len(feed.viewers()) == 1
+
+
+async def test_who_asks_without_end_keeps_nobody_waiting_and_gets_no_more_answers_than_it_takes() -> None:
+    async with relaying() as feed, connected(feed.url) as good, connected(feed.url, receive_buffer=4096) as bad:
+        feed.gop(1)
+        await good.play()
+        await bad.play()
+        greedy = next(each for each in feed.relay.connections if each.peer == feed.viewers()[1].address)
+        greedy._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 << 10)
+        bad.send(f"DESCRIBE {feed.url} RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode() * 1500)
+        assert (await good.ask("OPTIONS")).status == 200
+        assert greedy.unheard
+        await until(lambda: greedy.full)
+        await asyncio.sleep(0.05)
+        left = len(greedy.unheard)
+        await asyncio.sleep(0.1)
+        assert len(greedy.unheard) == left > 0
+        # It reads: everything is answered.
+        assert {(await bad.response()).status for _ in range(1500)} == {200}
 
 
 async def test_those_who_never_come_to_play_are_closed_and_those_who_paused_are_not(

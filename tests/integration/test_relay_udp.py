@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import socket
 import time
 from typing import Any
 
@@ -33,13 +36,54 @@ async def test_datagrams_come_to_the_ports_that_setup_named() -> None:
         feed.frame()
         pictures.append(await ports.picture())
         assert kinds(pictures) == [KEYFRAME, FRAME, FRAME, FRAME]
+        assert f";ssrc={feed.stream.rtp.ssrc:08X}" in answer.headers["transport"]
+        assert ports.sources[0] == ("127.0.0.1", rtp)
         assert ports.received.gaps == 0
         assert (await ports.report()).ssrc == feed.stream.rtp.ssrc
+        assert ports.sources[1] == ("127.0.0.1", rtcp)
         ports.send(1, receiver_report(feed.stream.rtp.ssrc, fraction=128, framed=False), rtcp)
         await until(lambda: feed.viewers()[0].loss_percent == 50)
         assert feed.viewers()[0].transport == "udp"
         assert (await client.ask("TEARDOWN")).status == 200
         assert feed.viewers() == []
+
+
+async def test_behind_a_nat_the_port_is_the_one_that_the_first_packet_came_from() -> None:
+    async with relaying() as feed, udp_ports() as named, udp_ports() as real, connected(feed.url) as client:
+        feed.gop(1)
+        rtp, rtcp = server_ports(await client.set_up(named.transport))
+        # As FFmpeg and GStreamer do: before PLAY, to open the way.
+        real.send(0, b"\x80" + bytes(11), rtp)
+        real.send(1, receiver_report(feed.stream.rtp.ssrc, framed=False), rtcp)
+        await asyncio.sleep(0.05)
+        assert (await client.ask("PLAY")).status == 200
+        assert kinds([await real.picture()]) == [KEYFRAME]
+        assert (await real.report()).ssrc == feed.stream.rtp.ssrc
+        # Another program behind the same address does not turn the stream away.
+        with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as other:
+            for port in (rtp, rtcp):
+                other.sendto(os.urandom(1000), ("127.0.0.1", port))
+        await asyncio.sleep(0.05)
+        feed.frame()
+        assert kinds([await real.picture()]) == [FRAME]
+
+
+async def test_rubbish_at_the_udp_ports_is_ignored_and_the_port_that_was_named_stays() -> None:
+    async with relaying() as feed, udp_ports() as ports, connected(feed.url) as client:
+        feed.gop(1)
+        both = server_ports(await client.play(ports.transport))
+        await ports.picture()
+        with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as other:
+            other.bind(("127.0.0.2", 0))  # another address
+            for size in (0, 1, 7, 8, 500, 2000):
+                for index, port in enumerate(both):
+                    other.sendto(os.urandom(size), ("127.0.0.1", port))
+                    ports.send(index, os.urandom(size), port)
+        await asyncio.sleep(0.05)
+        feed.frame()
+        assert kinds([await ports.picture()]) == [FRAME]
+        ports.send(1, receiver_report(feed.stream.rtp.ssrc, fraction=64, framed=False), both[1])
+        await until(lambda: feed.viewers()[0].loss_percent == 25)
 
 
 async def test_a_large_keyframe_is_paced_so_that_nothing_is_lost() -> None:

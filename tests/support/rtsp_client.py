@@ -152,7 +152,8 @@ class UdpPorts:
 
     def __init__(self, codec: str = "h264") -> None:
         self.received = Depacketizer(codec)
-        self.reports: list[SenderReport] = []
+        self.sources = [("", 0), ("", 0)]
+        """Where the last datagram to either port came from."""
         self._loop = asyncio.get_running_loop()
         self._sockets = _neighbours()
         for sock in self._sockets:
@@ -168,7 +169,7 @@ class UdpPorts:
         """The next picture."""
         async with asyncio.timeout(LIMIT_S):
             while True:
-                data = await self._loop.sock_recv(self._sockets[0], 2048)
+                data = await self._receive(0)
                 parse_rtp(data)
                 if picture := self.received.feed(data):
                     return picture
@@ -176,7 +177,11 @@ class UdpPorts:
     async def report(self) -> SenderReport:
         """The next sender report."""
         async with asyncio.timeout(LIMIT_S):
-            return sender_report(await self._loop.sock_recv(self._sockets[1], 2048))
+            return sender_report(await self._receive(1))
+
+    async def _receive(self, index: int) -> bytes:
+        data, self.sources[index] = await self._loop.sock_recvfrom(self._sockets[index], 2048)
+        return data
 
     def send(self, index: int, data: bytes, port: int) -> None:
         """A datagram to a port of the server's, from one of ours."""

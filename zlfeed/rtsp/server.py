@@ -22,6 +22,7 @@ from zlfeed.rtsp.rtp import AccessUnit
 from zlfeed.rtsp.session import Session, SessionTable
 from zlfeed.rtsp.stream import LiveStream
 from zlfeed.rtsp.tcp_reader import TcpReader
+from zlfeed.rtsp.turns import PIECE_BYTES, Turns
 from zlfeed.rtsp.udp_reader import UdpReader
 from zlfeed.tls import HANDSHAKE_S
 
@@ -52,6 +53,11 @@ class RelayConnection(asyncio.Protocol):
         """Whose connection it counts as; empty for this machine."""
         self._idle_since = time.monotonic()
         self._turn: asyncio.TimerHandle | None = None
+        self.unheard = bytearray()
+        """What it has sent and we have not looked at yet."""
+        self.full = False
+        """Whether it does not take what it is sent."""
+        self._asked = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -82,15 +88,49 @@ class RelayConnection(asyncio.Protocol):
             transport.close()
 
     def data_received(self, data: bytes) -> None:
+        self.unheard += data
+        if not self._asked:
+            self._hear()
+
+    def _hear(self) -> None:
+        """Takes a piece of what the client has sent."""
+        self._asked = False
         if self._transport.is_closing():
             return
-        self._obey(self._core.receive(data))
+        piece = bytes(self.unheard[:PIECE_BYTES])
+        del self.unheard[:PIECE_BYTES]
+        self._obey(self._core.receive(piece))
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Reads more when all is heard, no password waits for its turn, and the client takes what it is sent."""
+        if self._transport.is_closing():
+            return
+        waits = self.full or self._turn is not None
+        if waits or self.unheard:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+        if self.unheard and not waits and not self._asked:
+            self._asked = True
+            self._relay.turns.ask(self._hear)
+
+    def pause_writing(self) -> None:
+        """The client does not take what it is sent: it gets no more answers, that its memory here is bounded."""
+        self.full = True
+        self._read_on()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self.full = False
+        self._read_on()
 
     def _obey(self, actions: Iterable[Action]) -> None:
         for action in actions:
             match action:
                 case Send(reply):
-                    self._transport.write(reply)
+                    if not self._transport.is_closing():
+                        self._transport.write(reply)
                 case Play(session):
                     self._relay.play(session, self._make_tcp_reader)
                 case Pause(session):
@@ -103,7 +143,6 @@ class RelayConnection(asyncio.Protocol):
                 case Refused(reason):
                     self._relay.on_refused(self._host, reason)
                 case Wait(seconds):
-                    self._transport.pause_reading()
                     self._turn = asyncio.get_running_loop().call_later(seconds, self._go_on)
                 case Close(reason):
                     log.info("rtsp_closed", peer=self.peer, reason=reason)
@@ -111,9 +150,10 @@ class RelayConnection(asyncio.Protocol):
                     return
 
     def _go_on(self) -> None:
+        self._turn = None
         if not self._transport.is_closing():
-            self._transport.resume_reading()
             self._obey(self._core.go_on())
+            self._read_on()
 
     def admit(self) -> float | None:
         """When a password of this client's may be looked at (connection.Judge)."""
@@ -168,6 +208,10 @@ def _tune(sock: socket.socket) -> None:
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            # One that paused gets nothing that it could leave unacknowledged.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _DEAD_PEER_MS // 1000)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _DEAD_PEER_MS // 3000)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_PEER_MS)
 
@@ -228,6 +272,7 @@ class Relay:
     ) -> None:
         """`on_refused` hears of each address that is turned away, and why; `gate` counts wrong passwords."""
         self.gate = gate or Gate()
+        self.turns = Turns()
         self.streams: dict[str, LiveStream] = {}
         self.connections: set[RelayConnection] = set()
         self.sessions = SessionTable()
@@ -282,6 +327,7 @@ class Relay:
         self.public.close()
         self.secure.close()
         self.private.close()
+        self.turns.close()
         for connection in tuple(self.connections):
             connection.abort()
         for session in tuple(self.readers):

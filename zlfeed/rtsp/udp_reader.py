@@ -19,7 +19,8 @@ class UdpReader(SessionReader):
     """Frames as datagrams, sent from the two ports that SETUP named.
 
     What does not fit into a moment (a burst, a large keyframe) is paced, or half of it would be lost in the client's
-    socket buffer. Behind a NAT the client's real port is learned from the first packet that comes from its address.
+    socket buffer. Behind a NAT the client's real port is learned from the first packet that comes from its address:
+    players send one before PLAY for just that. One from the port that SETUP named says that there is no NAT.
     """
 
     transport_name = "udp"
@@ -40,6 +41,7 @@ class UdpReader(SessionReader):
         super().__init__(session, peer, agent)
         self.connected = True
         self._peer_host = peer_host
+        self._named = (rtp_port, rtcp_port)
         self._targets = [(peer_host, rtp_port), (peer_host, rtcp_port)]
         self._learned = [False, False]
         self._sockets = port_pair(local_host)
@@ -97,7 +99,7 @@ class UdpReader(SessionReader):
                 return
             if plain_host(source[0]) != plain_host(self._peer_host):
                 continue
-            if not self._learned[index] and self.playing:
+            if not self._learned[index] or source[1] == self._named[index]:
                 self._learned[index] = True
                 self._targets[index] = (source[0], source[1])
             if source[1] == self._targets[index][1] and index == 1:
@@ -114,12 +116,12 @@ class UdpReader(SessionReader):
     def pause(self) -> None:
         super().pause()
         self._queue.clear()
-
-    def close(self) -> None:
-        self.pause()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def close(self) -> None:
+        self.pause()
         for sock in self._sockets:
             if sock.fileno() >= 0:
                 self._loop.remove_reader(sock.fileno())
