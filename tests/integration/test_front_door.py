@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.rtsp_client import RtspClient, connected
 from tests.support.standin_mediamtx import StandIn
-from zlfeed.errors import PortError
+from zlfeed.errors import PortError, StartError
 from zlfeed.publisher import front
 from zlfeed.publisher.controls.definitions import Refused
 from zlfeed.publisher.front import DoorSettings, FrontDoor, Topology, choose
@@ -160,6 +160,17 @@ async def test_the_relay_stands_in_at_the_same_url_when_mediamtx_does_not_come_b
         await door.watch()
 
 
+async def test_the_relay_stands_in_for_one_that_never_comes_to_serve(
+    standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "START_S", 1.0)
+    standin.be("hang")
+    async with Door("classic", standin) as door:
+        await asyncio.wait_for(door.front.opened(), LIMIT_S)
+        assert door.codes()[-2:] == ["mediamtx_given_up", "fallback"]
+        await door.watch()
+
+
 async def test_the_relay_stands_in_when_a_stopped_mediamtx_does_not_come_back(standin: StandIn) -> None:
     async with classic(standin) as door:
         standin.be("hang")
@@ -259,6 +270,22 @@ def test_the_server_option_chooses_the_topology(standin: StandIn) -> None:
     assert choose("embedded", standin.path) == ("embedded", None)
     assert choose("auto", standin.path)[0] == "beside"
     assert choose("mediamtx", standin.path)[0] == "classic"
+
+
+def test_one_that_is_too_old_is_left_out_by_auto_and_passed_over_for_the_one_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "path").mkdir()
+    (tmp_path / "data").mkdir()
+    old = StandIn(tmp_path / "path", version="v1.9.3")
+    monkeypatch.setenv("PATH", str(old.path.parent))
+    monkeypatch.setattr("zlfeed.publisher.mediamtx.locate.data_folder", lambda: tmp_path / "data")
+    assert choose("auto", None) == ("embedded", None)
+    for asked in (("mediamtx", None), ("auto", old.path)):
+        with pytest.raises(StartError, match=r"1\.20 or newer is needed"):
+            choose(*asked)
+    new = StandIn(tmp_path / "data")
+    assert choose("auto", None) == ("beside", Program(new.path, "v1.20.1"))
 
 
 def test_without_mediamtx_auto_is_the_relay_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

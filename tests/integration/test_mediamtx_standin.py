@@ -160,11 +160,11 @@ async def test_one_that_receives_nothing_while_nothing_is_sent_is_let_be(standin
     assert standin.count() == 1
 
 
-@pytest.mark.parametrize("mode", ["crash", "hang"])
+@pytest.mark.parametrize("mode", ["crash", "hang", "empty"])
 async def test_one_that_never_serves_is_given_up_when_its_budget_is_spent(
     standin: StandIn, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "START_S", 0.5 if mode == "hang" else LIMIT_S)
+    monkeypatch.setattr(server, "START_S", LIMIT_S if mode == "crash" else 0.5)
     standin.be(mode)
     async with supervised(standin) as it:
         async with asyncio.timeout(LIMIT_S):
@@ -173,7 +173,7 @@ async def test_one_that_never_serves_is_given_up_when_its_budget_is_spent(
     assert standin.count() == server.BUDGET
     level, code, text = it.events[-1]
     assert (level, code) == ("error", "mediamtx_given_up")
-    assert ("it was told to crash" if mode == "crash" else "hangs") in text
+    assert {"crash": "it was told to crash", "hang": "hangs", "empty": "no picture to serve"}[mode] in text
 
 
 async def test_a_flood_of_its_words_neither_blocks_it_nor_fills_our_memory(standin: StandIn) -> None:

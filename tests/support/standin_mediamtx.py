@@ -4,8 +4,8 @@
 runs. Modes: `serve` (an API that tells of a ready path whose bytes grow, and an open RTSP port), `slow` (the same, two
 seconds late), `crash` (ends at the start), `die` (ends, from serving), `hang` (runs and opens nothing), `deaf` (the
 API takes connections and says nothing), `garbage`, `refuse` (HTTP 500), `lists` (JSON of the wrong shape), `stuck`
-(bytes stand still), `flood` (serves, and writes its log as fast as it can), `stubborn` (serves, deaf to SIGINT and
-SIGTERM).
+(bytes stand still), `empty` (no path is ready), `flood` (serves, and writes its log as fast as it can), `stubborn`
+(serves, deaf to SIGINT and SIGTERM).
 """
 
 from __future__ import annotations
@@ -121,7 +121,12 @@ def answer(mode: str, paths: list[str], received: int) -> bytes:
             return head + b'{"items": [7, {"name": "x", "readers": [null, 3]}, {"readers": 5}]}'
         case _:
             items = [
-                {"name": name, "available": True, "inboundBytes": received, "readers": [{"type": "odd", "id": "1"}]}
+                {
+                    "name": name,
+                    "available": mode != "empty",
+                    "inboundBytes": received,
+                    "readers": [{"type": "odd", "id": "1"}],
+                }
                 for name in paths
             ]
             return head + json.dumps({"items": items}).encode()

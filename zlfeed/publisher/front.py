@@ -62,12 +62,22 @@ class DoorSettings:
 
 
 def choose(server: str, mediamtx_path: Path | None) -> tuple[Topology, Program | None]:
-    """What --server asks for, with the MediaMTX that serves it. Raises UsageError or StartError."""
+    """What --server asks for, with the MediaMTX that serves it. Raises UsageError or StartError.
+
+    With `auto`, one that nobody named and that is of no use is left out, with words.
+    """
     match server:
         case "embedded":
             return "embedded", None
         case "auto":
-            program = locate(mediamtx_path)
+            try:
+                program = locate(mediamtx_path)
+            except StartError as error:
+                if mediamtx_path is not None:
+                    raise
+                # Nobody asked for it: one that is too old or broken takes nothing from those who watch the relay.
+                program = None
+                log.warning("mediamtx_left_out", reason=str(error), meaning="no WebRTC and no HLS")
             return ("beside" if program else "embedded"), program
         case "mediamtx":
             program = locate(mediamtx_path)

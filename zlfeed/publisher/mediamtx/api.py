@@ -85,7 +85,7 @@ class Api:
         kinds = {r.get("type") for item in items for r in item.get("readers") or []} & set(_LISTS)
         details: dict[str, Mapping[str, Any]] = {}
         for kind in kinds:
-            sessions = await self.get(f"/v3/{_LISTS[str(kind)]}/list")
+            sessions = await self.get(f"/v3/{_LISTS[str(kind)]}/list?itemsPerPage=1000")
             details.update({str(s.get("id")): s for s in sessions.get("items") or []})
         return {str(item.get("name")): _path(item, details) for item in items}
 

@@ -31,20 +31,29 @@ def data_folder() -> Path:
 
 
 def locate(asked: Path | None) -> Program | None:
-    """The program: as asked, else on PATH, else in the data folder; None when there is none.
+    """The program: as asked, else the first that will do of PATH's and the data folder's; None when there is none.
 
-    Raises StartError when the one asked for is missing, or the one found is too old or does not run.
+    Raises StartError when the one asked for is missing, or all that were found are too old or do not run.
     """
     if asked is not None:
         found = shutil.which(str(asked))
         if found is None:
             raise StartError(f"there is no program at --mediamtx-path {asked}: give the path of mediamtx")
-    else:
-        name = "mediamtx.exe" if os.name == "nt" else "mediamtx"
-        found = shutil.which("mediamtx") or shutil.which(str(data_folder() / name))
-        if found is None:
-            return None
-    path = Path(found).absolute()
+        return _usable(Path(found).absolute())
+    name = "mediamtx.exe" if os.name == "nt" else "mediamtx"
+    refused: StartError | None = None
+    for found in (shutil.which("mediamtx"), shutil.which(str(data_folder() / name))):
+        if found is not None:
+            try:
+                return _usable(Path(found).absolute())
+            except StartError as error:
+                refused = refused or error
+    if refused is not None:
+        raise refused
+    return None
+
+
+def _usable(path: Path) -> Program:
     version = version_of(path)
     numbers = re.match(r"v?(\d+)\.(\d+)", version)
     if numbers and (int(numbers[1]), int(numbers[2])) < MINIMUM:

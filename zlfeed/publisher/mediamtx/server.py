@@ -22,7 +22,8 @@ BUDGET = 5
 POLL_S = 0.3
 API_TIMEOUT_S = 0.6
 API_MISSES = 2
-START_S = 15.0
+START_S = 10.0
+"""How long it may take to serve. A budget of five such starts is spent within its minute."""
 PROGRESS_S = 6.0
 """MediaMTX drops a silent source after 10 s itself; what does not advance for this long is stuck."""
 
@@ -44,8 +45,8 @@ class MediaMtx:
     ) -> None:
         """`feeding` gives the frames sent to it so far: while they advance, its bytes must.
 
-        `patience_s`: one that has served is given up when it was missed for so long (or twice as long as its first
-        start took), whatever its budget.
+        `patience_s`: it is given up when it was missed for so long (or twice as long as its first start took; START_S
+        where it has never served), whatever its budget.
         """
         self.paths: dict[str, PathState] = {}
         self.ready = False
@@ -76,6 +77,8 @@ class MediaMtx:
 
     async def run(self) -> None:
         """Keeps it running until cancelled; returns when it is given up."""
+        if not self.ready:
+            self._missed_since = min(self._missed_since, time.monotonic())
         while True:
             self.restarts.starting()
             self._on_change()
@@ -120,7 +123,7 @@ class MediaMtx:
 
     async def _watch(self, process: MediaMtxProcess, api: Api) -> str:
         started = progressed = time.monotonic()
-        misses, received, fed = 0, -1, self._feeding()
+        served, misses, received, fed = False, 0, -1, self._feeding()
         ended = asyncio.ensure_future(process.wait())
         try:
             while True:
@@ -137,7 +140,7 @@ class MediaMtx:
                     misses = 0
                 except ApiError as error:
                     misses += 1
-                    if (self.ready and misses >= API_MISSES) or now - started > START_S:
+                    if (served and misses >= API_MISSES) or now - started > START_S:
                         return f"MediaMTX hangs: its API gave {error}"
                     continue
                 total = sum(path.bytes_received for path in self.paths.values())
@@ -149,15 +152,19 @@ class MediaMtx:
                     return f"MediaMTX is stuck: it received nothing for {PROGRESS_S:g} s while frames were sent"
                 self._serves(now, started)
                 if self.ready:
+                    served = True
                     process.configured()
+                elif not served and now - started > START_S:
+                    return f"MediaMTX runs, and has no picture to serve after {START_S:g} s"
         finally:
             ended.cancel()
             await asyncio.gather(ended, return_exceptions=True)
 
     def _out_of_patience(self, now: float) -> bool:
-        if self._patience_s is None or self._first_start_s is None:
+        if self._patience_s is None:
             return False
-        return now - self._missed_since > max(self._patience_s, 2 * self._first_start_s)
+        start_s = START_S if self._first_start_s is None else 2 * self._first_start_s
+        return now - self._missed_since > max(self._patience_s, start_s)
 
     def _no_longer(self, since: float) -> None:
         self.down_since, self._missed_since = since, time.monotonic()
