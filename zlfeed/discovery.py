@@ -17,6 +17,7 @@ from zeroconf import DNSQuestionType, IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from zlfeed import __version__, logs
+from zlfeed.config import Settings
 from zlfeed.net import ANY
 
 log = logs.get(__name__)
@@ -110,6 +111,11 @@ async def _close(net: AsyncZeroconf) -> None:
 
 def records(offer: Offer) -> list[AsyncServiceInfo]:
     """What is registered: the publisher, and each of its streams for players that look for RTSP."""
+    # Another publisher on this machine has another name from the start. Whether a name is taken is asked by probes
+    # (RFC 6762, section 8.1), and their answers come to this address and to the port that both share: one of the two
+    # gets them, and it need not be who asked.
+    usual = Settings.model_fields["websocket_port"].default
+    port = "" if offer.websocket_port == usual else f"-{offer.websocket_port}"
     host = re.sub(r"[^A-Za-z0-9-]", "-", platform.node().partition(".")[0]) or "zlfeed"
     addresses = [socket.inet_pton(socket.AF_INET6 if ":" in a else socket.AF_INET, a) for a in offer.addresses]
     about = {
@@ -120,8 +126,8 @@ def records(offer: Offer) -> list[AsyncServiceInfo]:
         "token": "yes" if offer.asks_token else "no",
     }
     # A name of our own for the host: the machine's may be somebody else's (avahi's) to answer for.
-    server = f"{host}-zlfeed.local."
-    label = offer.name.replace(".", "-")[:40]
+    server = f"{host}-zlfeed{port}.local."
+    label = offer.name.replace(".", "-")[:40] + port
 
     def record(kind: str, name: str, port: int, properties: dict[str, str]) -> AsyncServiceInfo:
         return AsyncServiceInfo(

@@ -86,6 +86,15 @@ def test_what_is_announced_is_read_back() -> None:
     assert [info.properties for info in streams] == [{b"path": b"/front"}, {b"path": b"/back"}]
 
 
+def test_publishers_of_one_machine_have_names_of_their_own() -> None:
+    ports = (9000, 9001, 40000)
+    of_each = [
+        discovery.records(discovery.offer_here(("10.9.0.2",), 8554, port, ["a"], asks_token=True)) for port in ports
+    ]
+    for infos in zip(*of_each, strict=True):
+        assert len({info.name for info in infos}) == len({info.server for info in infos}) == len(ports)
+
+
 @pytest.mark.parametrize(
     ("about", "address"),
     [
