@@ -32,6 +32,11 @@ class Hosts:
         """The words before a command that runs at VIEWER."""
         return ("ip", "netns", "exec", f"zlv{self.tag}")
 
+    def viewer_comes_from(self, address: str) -> None:
+        """From now on the viewer's connections come from this address of the same net."""
+        _run("ip", "-n", f"zlv{self.tag}", "addr", "add", f"{address}/24", "dev", "cable")
+        _run("ip", "-n", f"zlv{self.tag}", "route", "replace", "10.9.0.0/24", "dev", "cable", "src", address)
+
     def limit(self, kbit: int, queue_bytes: int = 30_000) -> None:
         """From now on the cable carries `kbit` kbit/s towards the viewer, behind a router's queue of that size."""
         verb = "replace"

@@ -8,60 +8,15 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zlfeed.model import (
-    CameraInfo,
-    CameraStatus,
-    Control,
-    Event,
-    Hello,
-    Ping,
-    SetControl,
-    Subscribe,
-    Viewer,
-    ViewerReport,
-    Welcome,
-)
+from tests.support.status_fuzz import SEEDS, mutated
 from zlfeed.wire.convert import ProtocolError, decode, encode
 
 MESSAGES = int(os.environ.get("ZLFEED_FUZZ", "20000"))
-SEEDS = [
-    encode(message)
-    for message in (
-        Hello("a-token-of-mine", "monitor", "name", "session", "1.0"), Ping(7, 1_700_000_000_000_000),
-        SetControl("front", "bitrate", "800", 3), Subscribe(cameras=("front", "rear"), thumbnails=True),
-        ViewerReport("front", fps=29.9, latency_p50_ms=4.5, missed=3, session="port 5"),
-        Welcome("pi", "1", (CameraInfo("front", {"rtsp": "rtsp://h/x"}, (Control("bitrate", "int"),)),)),
-        CameraStatus("front", 5, viewers=(Viewer("1", "h:1", "tcp", "x"),), frames_dropped={"slow": 3}),
-        Event(1, "info", "code", "text", "front"),
-    )
-]  # fmt: skip
-
-
-def mutated(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
-    """A message with some bytes changed, taken out, put in, repeated, or another's end."""
-    data = bytearray(rng.choice(seeds))
-    for _ in range(rng.randrange(1, 6)):
-        at = rng.randrange(len(data) + 1)
-        match rng.randrange(6):
-            case 0 if at < len(data):
-                data[at] = rng.randrange(256)
-            case 1 if at < len(data):
-                data[at] ^= 1 << rng.randrange(8)
-            case 2:
-                del data[at : at + rng.randrange(1, 9)]
-            case 3:
-                data[at:at] = rng.randbytes(rng.randrange(1, 9))
-            case 4:
-                data[at:at] = data[at : at + 40] * rng.randrange(1, 20)
-            case _:
-                data[at:] = rng.choice(seeds)[at:]
-    return bytes(data)
 
 
 def test_whatever_comes_is_a_message_or_refused() -> None:

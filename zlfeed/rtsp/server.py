@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from zlfeed import logs
+from zlfeed.doorway import Doorway, Limit
 from zlfeed.gate import Gate
 from zlfeed.model import Viewer
 from zlfeed.net import bind_tcp, host_port, is_loopback, neighbourhood
@@ -35,6 +36,8 @@ MAX_CONNECTIONS = 256
 LOCAL_RESERVE = 16
 MAX_CONNECTIONS_EACH = 128
 """Of one address that is not this machine's: nobody alone can shut the others out."""
+DOORWAY = Limit(MAX_CONNECTIONS + 64, MAX_CONNECTIONS_EACH + 16)
+"""Those in a TLS handshake, or about to hear that there is no room, are among these."""
 _DEAD_PEER_MS = 15_000
 """A peer that acknowledges nothing for this long is gone (TCP_USER_TIMEOUT)."""
 
@@ -234,7 +237,8 @@ class Listener:
 
     def bind(self, hosts: Sequence[str], port: int) -> None:
         """Takes the port; 0: a free one. Raises PortError."""
-        self._sockets, self.port = bind_tcp(hosts, port, option=self._option)
+        sockets, self.port = bind_tcp(hosts, port, option=self._option)
+        self._sockets = self._relay.doorway.guard(sockets)
 
     async def serve(self) -> None:
         """Begins to accept clients."""
@@ -289,6 +293,7 @@ class Relay:
         """The secret path below which our own MediaMTX finds the streams."""
         self._changed = on_change
         self._grumble = logs.Grumble(log)
+        self.doorway = Doorway(DOORWAY, lambda host: self._grumble("connections_cut", peer=host))
         self._framed: tuple[AccessUnit | None, int, bytes] = (None, -1, b"")
 
     @property

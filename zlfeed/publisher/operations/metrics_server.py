@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from zlfeed import logs
+from zlfeed.doorway import Doorway, Limit
 from zlfeed.errors import PortError
 from zlfeed.model import CameraStatus
 from zlfeed.net import Allowed, bind_tcp, host_port
@@ -25,7 +26,7 @@ log = logs.get(__name__)
 
 REQUEST_S = 5.0
 MAX_REQUEST = 8192
-MAX_CONNECTIONS = 16
+DOORWAY = Limit(16, 8)
 LOOK_S = 1.0
 RETRY_S = 10.0
 
@@ -51,8 +52,8 @@ class MetricsServer:
         self._allowed = allowed
         self._on_event = on_event
         self._health = Health()
-        self._open = 0
         self._told = False
+        self._grumble = logs.Grumble(log)
 
     async def run(self) -> None:
         """Listens and answers; a port that is taken is tried again, and costs the feed nothing."""
@@ -68,7 +69,8 @@ class MetricsServer:
         self._on_event(
             "info", "metrics_ready", f"figures for Prometheus: http://{host_port(self._host, self.port)}/metrics"
         )
-        servers = [await asyncio.start_server(self._serve, sock=sock, limit=MAX_REQUEST) for sock in sockets]
+        guarded = Doorway(DOORWAY, lambda host: self._grumble("connections_cut", peer=host)).guard(sockets)
+        servers = [await asyncio.start_server(self._serve, sock=sock, limit=MAX_REQUEST) for sock in guarded]
         try:
             while True:
                 self._health.look(self._statuses(), time.monotonic())
@@ -79,10 +81,9 @@ class MetricsServer:
                 server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
         try:
             peer = writer.get_extra_info("peername")
-            if self._open > MAX_CONNECTIONS or peer is None or not self._allowed(str(peer[0])):
+            if peer is None or not self._allowed(str(peer[0])):
                 return
             async with asyncio.timeout(REQUEST_S):
                 writer.write(await self._answer(reader))
@@ -92,7 +93,6 @@ class MetricsServer:
         except Exception:
             log.exception("metrics_failed")
         finally:
-            self._open -= 1
             with contextlib.suppress(OSError):
                 writer.close()
 

@@ -25,6 +25,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from zlfeed import logs
+from zlfeed.doorway import Doorway, Limit
 from zlfeed.gate import Gate
 from zlfeed.model import ControlResult, Event
 from zlfeed.net import bind_tcp, is_loopback, plain_host
@@ -50,6 +51,8 @@ log = logs.get(__name__)
 
 MAX_CLIENTS = 64
 MAX_CLIENTS_PER_HOST = 16
+DOORWAY = Limit(MAX_CLIENTS + 64, MAX_CLIENTS_PER_HOST + 16)
+"""Those in a handshake, or about to hear that there is no room, are among these."""
 MAX_MESSAGE_BYTES = 64 * 2**10
 KEEPALIVE_S = 20.0
 INTERVAL_S = 1.0
@@ -100,7 +103,8 @@ class StatusServer:
         """Binds and accepts. Raises PortError that names --websocket-port."""
         self._loop = asyncio.get_running_loop()
         sockets, self.port = bind_tcp(self._hosts, self.port, option="--websocket-port")
-        for listener in sockets:
+        doorway = Doorway(DOORWAY, lambda host: self.hub.grumble("connections_cut", peer=host))
+        for listener in doorway.guard(sockets):
             with contextlib.suppress(OSError):  # connections inherit it; without it they are only less fresh
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
             server = serve(

@@ -123,6 +123,7 @@ class Session:
         self._on_change = on_change
         self.host = plain_host((connection.remote_address or ("",))[0])
         self._here = plain_host((connection.local_address or ("",))[0])
+        self._peer = peer(connection)  # known while it is open only
         self._requests: set[asyncio.Task[None]] = set()
 
     async def run(self) -> Refusal | None:
@@ -136,7 +137,7 @@ class Session:
         listener = Listener(self.host, hello, here=self._here, known=known)
         self._hub.tell_statuses(ask_statuses(self._source, self._hub), [listener])
         self._hub.listeners.add(listener)
-        log.info("status_client_joined", client=peer(self._connection), kind=hello.kind[:32], name=hello.name[:64])
+        log.info("status_client_joined", client=self._peer, kind=hello.kind[:32], name=hello.name[:64])
         try:
             # Five minutes of history take milliseconds to encode, which frames on this loop must not wait for.
             # What is told meanwhile waits in the outbox.
@@ -150,7 +151,7 @@ class Session:
                     # Requests under way are brought to their end: the others are to hear how they went.
         finally:
             self._hub.listeners.discard(listener)
-            log.info("status_client_left", client=peer(self._connection))
+            log.info("status_client_left", client=self._peer)
 
     # ------------------------------------------------------------ coming in
 
@@ -225,7 +226,7 @@ class Session:
             async with asyncio.timeout(WRITE_TIME_S + len(data) / WRITE_BYTES_PER_S):
                 await self._connection.send(data)
         except TimeoutError:
-            self._hub.grumble("status_client_stuck", client=peer(self._connection), seconds=WRITE_TIME_S)
+            self._hub.grumble("status_client_stuck", client=self._peer, seconds=WRITE_TIME_S)
             self._connection.transport.abort()
 
     # ------------------------------------------------------------ in
