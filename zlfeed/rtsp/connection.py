@@ -18,6 +18,8 @@ from zlfeed.rtsp.session import TIMEOUT_S, Session, SessionTable
 from zlfeed.rtsp.stream import LiveStream
 from zlfeed.rtsp.transport import TcpTransport, Transport, UdpTransport, parse
 
+MAX_FAILURES = 3
+"""Wrong passwords on one connection."""
 METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER"
 OpenPorts = Callable[[Session], tuple[int, int] | None]
 """Opens the server's two UDP ports for a session; None when that is impossible."""
@@ -245,8 +247,8 @@ class Connection:
                     self._refused = True
                     actions.append(Refused("its password is wrong"))
             self._failures += 1
-            if self._failures >= 3:
-                actions.append(Close("three wrong passwords"))
+            if self._failures >= MAX_FAILURES:
+                actions.append(Close(f"{MAX_FAILURES} wrong passwords"))
         offered = self._credentials.challenge(self._nonce, secure=self._secure)
         return Response(401, {"WWW-Authenticate": "\n".join(offered)})
 
