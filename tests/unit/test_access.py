@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,21 @@ def test_a_file_that_cannot_be_read_leaves_the_tokens_as_they_are(tmp_path: Path
     with pytest.raises(UsageError, match="cannot be read"):
         access.take(settings)
     assert access.role(MAIN, ELSEWHERE) == "control"
+
+
+def test_a_token_that_does_not_fit_leaves_the_tokens_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "t"
+    file.write_text(MAIN)
+    access = Access.of(Settings(token_file=file))
+    file.write_text("another~token-1")
+
+    def no(found: Sequence[str]) -> None:
+        assert list(found) == ["another~token-1"]
+        raise UsageError("the old one stays")
+
+    with pytest.raises(UsageError, match="the old one stays"):
+        access.take(Settings(token_file=file), no)
+    assert access.words == [MAIN]
 
 
 def test_whether_anybody_is_asked_does_not_change_while_viewers_are_here() -> None:

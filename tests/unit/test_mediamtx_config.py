@@ -79,6 +79,7 @@ def test_a_token_that_mediamtx_would_not_start_with_leaves_it_out_or_is_refused(
     program = Program(Path("mediamtx"), "v1.20.1")
     assert fitting("beside", program, ["good-token_1.2", secrets.token_urlsafe(18)]) == ("beside", program)
     assert fitting("beside", program, ["good-token", "bad~token"]) == ("embedded", None)
+    assert fitting("beside", program, ["bad,token"]) == ("embedded", None), "it names the comma, and does not take it"
     assert fitting("embedded", None, ["bad~token"]) == ("embedded", None)
     with pytest.raises(UsageError, match="--server embedded") as caught:
         fitting("classic", program, ["bad~token"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable, Sequence
 
 from zlfeed.config import Settings
 from zlfeed.errors import UsageError
@@ -36,10 +37,11 @@ class Access:
             raise UsageError("the read-only token is the main one: whoever has it could control; make another")
         self.main, self.readonly = main, readonly
 
-    def take(self, settings: Settings) -> list[str]:
+    def take(self, settings: Settings, check: Callable[[Sequence[str]], None] = lambda _tokens: None) -> list[str]:
         """Reads the tokens again; which of them have changed: `token`, `read-only token`. Raises UsageError.
 
-        Whether a token is asked for at all does not change before the next start.
+        `check` raises UsageError when they cannot be taken, and then it is as before. Whether a token is asked for at
+        all does not change before the next start.
         """
         if self.main is None:
             return []
@@ -48,7 +50,9 @@ class Access:
         if main is None:
             raise UsageError("--no-auth is taken at the next start, not while viewers are here who had to show a token")
         explicit = self.main.explicit
-        self._set(Token(main.value, explicit, main.path), readonly_for_publisher(settings))
+        readonly = readonly_for_publisher(settings)
+        check([token.value for token in (main, readonly) if token is not None])
+        self._set(Token(main.value, explicit, main.path), readonly)
         after = self.main.value, self.readonly.value if self.readonly else None
         names = ("token", "read-only token")
         return [name for name, old, new in zip(names, before, after, strict=True) if old != new]

@@ -487,7 +487,7 @@ class Publisher:
         Who came in by a token that is none any more is sent away; MediaMTX, which does not forget, is started anew.
         """
         renewed = self._tls.take() if self._tls else False
-        changed = self._access.take(settings)
+        changed = self._access.take(settings, self._front.check)
         if renewed and not changed:
             self._front.renew()
         if changed:

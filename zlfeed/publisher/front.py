@@ -94,14 +94,16 @@ def choose(server: str, mediamtx_path: Path | None) -> tuple[Topology, Program |
             raise UsageError(f"--server is auto, embedded, mediamtx or rtsp://HOST[:PORT]/PATH, not {server!r}")
 
 
+TOKEN_SIGNS = "MediaMTX takes no token with signs other than letters, digits and !$()*+.;<=>[]^_-{}@#&"
+
+
 def fitting(topology: Topology, program: Program | None, tokens: Sequence[str]) -> tuple[Topology, Program | None]:
     """The same, or the relay alone where MediaMTX would not start with these tokens. Raises UsageError in its place."""
     if program is None or all(takes(token) for token in tokens):
         return topology, program
-    words = "MediaMTX takes no token with signs other than letters, digits and !$()*+.;<=>[]^_-,&"
     if topology == "classic":
-        raise UsageError(f"{words}: choose another token, or --server embedded")
-    log.warning("mediamtx_left_out", reason=words, meaning="no WebRTC and no HLS; the relay serves all the same")
+        raise UsageError(f"{TOKEN_SIGNS}: choose another token, or --server embedded")
+    log.warning("mediamtx_left_out", reason=TOKEN_SIGNS, meaning="no WebRTC and no HLS; the relay serves all the same")
     return "embedded", None
 
 
@@ -190,6 +192,11 @@ class FrontDoor:
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise Refused(f"MediaMTX does not serve yet, after {ASKED_S:g} s") from None
+
+    def check(self, tokens: Sequence[str]) -> None:
+        """Whether these could be the tokens from now on. Raises UsageError."""
+        if self.mediamtx is not None and not all(takes(token) for token in tokens):
+            raise UsageError(f"{TOKEN_SIGNS}: the old one stays")
 
     def renew(self) -> None:
         """Has MediaMTX started anew, with the tokens as they are now; its viewers must come again."""

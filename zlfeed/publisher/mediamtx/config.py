@@ -17,7 +17,8 @@ API_USER = "zlfeed"
 VIEWER = "viewer"
 
 
-_PASSWORD = re.compile(r"[A-Za-z0-9!$()*+.;<=>\[\]^_\-,@#&]+")
+_PASSWORD = re.compile(r"[A-Za-z0-9!$()*+.;<=>\[\]^_\-{}@#&]+")
+"""As it does itself, whatever its message says: no comma."""
 
 
 def takes(token: str) -> bool:
