@@ -12,6 +12,7 @@ import socket
 import sys
 import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -169,6 +170,16 @@ def test_what_is_there_already_is_not_fetched_again(web: Web, before: bytes, fol
     asked = len(web.asked)
     assert install("v1.20.0", web.url) == (folder / "mediamtx", False)
     assert len(web.asked) == asked
+
+
+def test_what_a_killed_installation_left_is_cleared_away(web: Web, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, age_s in ((".new-old", 7200), (".new-at-work", 10)):
+        (folder / name).touch()
+        os.utime(folder / name, (time.time() - age_s,) * 2)
+    web.release(archive(("mediamtx", program(VERSION))))
+    install(VERSION, web.url)
+    assert names(folder) == [".new-at-work", "mediamtx"]
 
 
 def test_another_version_takes_its_place(web: Web, before: bytes, folder: Path) -> None:

@@ -12,6 +12,7 @@ import shutil
 import sys
 import tarfile
 import tempfile
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ from zlfeed.publisher.mediamtx.fetch import Progress
 from zlfeed.publisher.mediamtx.locate import data_folder, version_of
 
 MAX_PROGRAM = 1 << 30
+_DRAFT = ".new-"
+_OLD_S = 3600.0
+"""No installation that is still at work has a draft so old."""
 _CHUNK = 256 << 10
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -123,7 +127,10 @@ def _member(archive: Path, name: str) -> Iterator[IO[bytes]]:
 
 def _put_in_place(archive: Path, program: Path, version: str) -> None:
     """Unpacks the program, lets it say its version, and only then gives it its name."""
-    draft_fd, draft_name = tempfile.mkstemp(prefix=".new-", suffix=program.suffix, dir=program.parent)
+    for left in program.parent.glob(f"{_DRAFT}*"):  # by an installation that was killed
+        if time.time() - left.stat().st_mtime > _OLD_S:
+            left.unlink(missing_ok=True)
+    draft_fd, draft_name = tempfile.mkstemp(prefix=_DRAFT, suffix=program.suffix, dir=program.parent)
     draft = Path(draft_name)
     try:
         with open(draft_fd, "wb") as out:
