@@ -95,21 +95,25 @@ def test_beside_the_relay_rtsp_viewers_notice_nothing_and_browsers_are_back() ->
                 moment = harm(mediamtx(publisher), fault)
                 publisher.line("event", code="mediamtx_ready")
                 served = time.monotonic() - moment
-                if fault == "kill":
-                    by_itself = f"a page that is open plays by itself after {frozen_then_moving(page) - moment:.0f} s"
-                else:
-                    page.open(urls["webrtc"])
-                    page.until(video_page.PLAYS)
-                    by_itself = f"a page that is loaded anew plays after {time.monotonic() - moment:.1f} s"
+                page.open(urls["webrtc"])
+                page.until(video_page.PLAYS)
+                anew = time.monotonic() - moment
                 viewer.past(moment + 1.0)
                 gap, missed = viewer.gap_ms(moment, time.monotonic()), viewer.missed(moment, time.monotonic())
                 figures.record(
                     f"{words}, --server auto",
                     f"RTSP viewers missed {missed} frames (longest gap {gap:.0f} ms); MediaMTX serves again after "
-                    f"{served:.1f} s, {by_itself}",
+                    f"{served:.1f} s, a page that is loaded anew plays after {anew:.1f} s",
                 )
                 assert missed <= BUSY
                 assert viewer.alive
+            if figures.wanted():  # it takes Chromium a quarter of a minute, which says nothing new of us
+                moment = harm(mediamtx(publisher), "kill")
+                publisher.line("event", code="mediamtx_ready")
+                took = frozen_then_moving(page) - moment
+                figures.record(
+                    f"{DOES['kill']}, --server auto, a page that is left open", f"plays by itself after {took:.0f} s"
+                )
 
 
 def test_frames_that_are_missing_for_long_cost_no_session_behind_mediamtx(tmp_path: Path) -> None:
