@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from zlfeed.config import Settings
+from zlfeed.errors import ExitCode
 from zlfeed.model import Event
-from zlfeed.receiver import backends, reader
+from zlfeed.receiver import backends, probe, reader
 from zlfeed.receiver.describe import describe
 from zlfeed.receiver.target import Target, parse
 from zlfeed.rtsp.auth import Credentials
@@ -95,6 +97,16 @@ def test_a_stream_that_gave_no_picture_is_asked_for_its_codec(monkeypatch: pytes
         looking.start()
         assert "the stream is AV1, which this OpenCV opens but cannot decode" in said.get(timeout=10).text
         assert looking.stop(10)
+
+
+def test_a_tested_connection_says_so_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(probe, "open_capture", lambda *_arguments: Blind())
+    sdp = SDP + b"a=rtpmap:96 AV1/90000\r\n"
+    with serving(lambda _request: response("200 OK", sdp)) as port:
+        plan = backends.plan("ffmpeg", target(port), lambda _name: True)
+        there = target(port)
+        assert probe.run(Settings(), there, plan, None, "", as_json=False, source=there) == ExitCode.NOT_STARTED
+    assert "FAIL  first picture the stream is AV1, which this OpenCV opens but cannot decode" in capsys.readouterr().out
 
 
 def test_a_stream_that_is_served_is_ok() -> None:
