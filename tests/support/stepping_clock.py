@@ -19,13 +19,14 @@ class SteppingClock:
         self.env = {
             "LD_PRELOAD": preload.removeprefix("LD_PRELOAD="),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",
+            # Asked at each call, libfaketime opens the file anew under a lock of all its processes, and frames are late.
+            "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "PYTHONPATH": str(_SLEEPS),
         }
 
     def set(self, offset: str) -> None:
-        """`+1h`, `-1h`, `+0`: from this machine's clock."""
+        """`+1h`, `-1h`, `+0`: from this machine's clock, within a second."""
         new = self._file.with_suffix(".new")
         new.write_text(offset)
         new.replace(self._file)
