@@ -61,5 +61,5 @@ def test_a_clock_that_is_set_by_an_hour_is_found_again(side: str, tmp_path: Path
                 assert all(abs(latency["max"]) < before + NOISE_MS for latency in shown), "unknown, or right"
                 assert all(latency["p50"] == pytest.approx(before, abs=NOISE_MS) for latency in shown)
                 assert missed <= BUSY
-                assert freeze < 2000
+                assert freeze < 5000
             publisher.line("second", state="live")

@@ -19,7 +19,7 @@ class SteppingClock:
         self.env = {
             "LD_PRELOAD": preload.removeprefix("LD_PRELOAD="),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            # Asked at each call, libfaketime opens the file anew under a lock of all its processes, and frames are late.
+            # Asked at each call, libfaketime opens the file anew, under a lock of all its processes: frames are late.
             "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "PYTHONPATH": str(_SLEEPS),
