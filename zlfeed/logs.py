@@ -123,11 +123,13 @@ class _Words:
                     words += f": {why}"
         elif (camera := event.get("camera")) is not None and (not camera or camera in words):
             del event["camera"]
+        said = event.pop("lines") if isinstance(event.get("lines"), list) else ()
         known = "".join(f"  {key} {value}" for key, value in event.items())
         mark = {"info": "", "debug": ""}.get(level, f"{level}: ")
         colour = {"warning": "33", "error": "31", "critical": "31"}.get(level, "")
         line = f"{self._painted('2', stamp)}  {self._painted(colour, mark)}{_visible(str(words))}"
         line += self._painted("2", _visible(known))
+        line = "\n".join((line, *(self._painted("2", f"          {_visible(words)}") for words in said)))
         return f"{line}\n{trace}" if trace else line
 
     def _painted(self, colour: str, text: str) -> str:

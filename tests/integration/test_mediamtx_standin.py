@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
 from tests.support.standin_mediamtx import StandIn
 from zlfeed.errors import StartError
@@ -166,11 +167,14 @@ async def test_one_that_never_serves_is_given_up_when_its_budget_is_spent(
 ) -> None:
     monkeypatch.setattr(server, "START_S", LIMIT_S if mode == "crash" else 0.5)
     standin.be(mode)
-    async with supervised(standin) as it:
-        async with asyncio.timeout(LIMIT_S):
-            await it.running
-        assert it.mediamtx.restarts.state == "given_up"
+    with capture_logs() as logged:
+        async with supervised(standin) as it:
+            async with asyncio.timeout(LIMIT_S):
+                await it.running
+            assert it.mediamtx.restarts.state == "given_up"
     assert standin.count() == server.BUDGET
+    (said,) = {line for entry in logged if entry["event"] == "mediamtx_log" for line in entry["lines"]} or {""}
+    assert ("it was told to crash" in said) == (mode == "crash")
     level, code, text = it.events[-1]
     assert (level, code) == ("error", "mediamtx_given_up")
     assert {"crash": "it was told to crash", "hang": "hangs", "empty": "no picture to serve"}[mode] in text

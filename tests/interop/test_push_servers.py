@@ -113,7 +113,7 @@ def test_a_wrong_password_is_one_clear_line(user: tuple[str, str] | None) -> Non
         assert publisher.wait(30) == 3
         (said,) = [line for line in publisher.words.splitlines() if line.startswith("zlfeed: ")]
         assert server.url("live") in said
-        assert "password" in said
+        assert "as USER:PASSWORD@, into ZLFEED_SERVER" in said
         assert "wr0ng" not in publisher.words
         assert "Traceback" not in publisher.words
         assert publisher.left_behind() == []

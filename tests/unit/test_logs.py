@@ -91,6 +91,11 @@ def test_debug_is_asked_for(said: Said) -> None:
     assert said() == ""
 
 
+def test_what_a_child_said_stands_line_by_line(said: Said) -> None:
+    logs.get("zlfeed.part").info("ffmpeg_log", lines=["one", "rtsp://viewer:secret@host/x\x1b[2J"])
+    assert said().splitlines() == ["ffmpeg log", "          one", r"          rtsp://***@host/x\x1b[2J"]
+
+
 def test_a_failure_brings_its_trace(said: Said) -> None:
     try:
         raise ValueError("why")

@@ -155,5 +155,5 @@ class Push:
 def _refused(target: Target, reason: str) -> str:
     cure = "check the URL and what that server allows"
     if "user" in reason:
-        cure = "write them as rtsp://USER:PASSWORD@… into ZLFEED_SERVER or zlfeed.toml, or check them there"
+        cure = "write them before the host, as USER:PASSWORD@, into ZLFEED_SERVER or zlfeed.toml, or check them there"
     return f"--server {target.url} cannot be pushed to: {reason}; {cure}"

@@ -140,6 +140,8 @@ class Encoding:
         self._take_spare()  # before the one that failed is cleared away: frames are waiting
         self.frames_lost += encoder.pending
         await asyncio.shield(encoder.stop(force=True))
+        if lines := encoder.log_lines():
+            log.info("ffmpeg_log", lines=lines)
         raise EncoderError(reason)
 
     async def _until_replaced(self, encoder: Encoder) -> str | None:

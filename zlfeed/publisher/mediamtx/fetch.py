@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import http.client
 import shutil
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -90,6 +91,8 @@ def _unreachable(url: str, error: Exception) -> str:
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, TimeoutError):
         words = f"no answer within {TIMEOUT_S:g} s"
+    elif isinstance(reason, socket.gaierror):
+        words = "its name is not known"
     elif isinstance(reason, OSError) and reason.errno and reason.errno > 0 and reason.strerror:
         words = reason.strerror
     else:

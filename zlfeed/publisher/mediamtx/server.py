@@ -111,6 +111,8 @@ class MediaMtx:
         try:
             reason = await self._watch(process, Api(settings.ports.api, settings.api_password, API_TIMEOUT_S))
             hangs = process.runs
+            if not self._renewal.is_set():
+                log.info("mediamtx_log", lines=process.log_lines())
             return reason
         finally:
             if self.ready:
@@ -118,7 +120,6 @@ class MediaMtx:
             self.ready = False
             self.pid = None
             self.paths = {}
-            log.debug("mediamtx_log", lines=process.log_lines()[-5:])
             await asyncio.shield(process.stop(force=hangs))
 
     async def _watch(self, process: MediaMtxProcess, api: Api) -> str:
