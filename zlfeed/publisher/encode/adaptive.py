@@ -19,7 +19,7 @@ _LOOKS, _BAD_LOOKS = 3, 2
 """A moment's hiccup is no slow link: so many looks of the last so many must be bad."""
 _DEAF_LOOKS = 5
 """A viewer that took nothing for so many looks is not slow, it does not read: no bitrate would help."""
-_LOWER, _LOWEST_STEP, _OF_CARRIED = 0.7, 0.5, 0.9
+_LOWER, _LOWEST_STEP, _OF_CARRIED = 0.7, 0.4, 0.9
 _RAISE = 1.25
 SETTLE_S = 3.0
 """After a change the new bitrate has so long to show: another encoder takes over, queues run empty."""
