@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -77,8 +79,11 @@ def test_a_program_that_is_no_ffmpeg_fails_it(tmp_path: Path) -> None:
     program.write_text("#!/bin/sh\nexit 1\n")
     program.chmod(0o755)
     (found,) = checks.ffmpeg(Settings(ffmpeg_path=program))
-    assert (found.level, found.text) == ("fail", f"{program} is no FFmpeg: it does not tell its version")
+    assert (found.level, found.text) == ("fail", f"{program} does not run: it says nothing of FFmpeg")
     assert found.cure
+    program.write_text("#!/bin/sh\necho 'ffmpeg: error while loading shared libraries: libGL.so.1' >&2; exit 127\n")
+    (found,) = checks.ffmpeg(Settings(ffmpeg_path=program))
+    assert found.text.endswith("loading shared libraries: libGL.so.1")
     (found,) = checks.ffmpeg(Settings(ffmpeg_path=tmp_path / "nowhere"))
     assert found.level == "fail"
     assert "--ffmpeg-path" in found.text
@@ -195,3 +200,41 @@ def test_nothing_that_is_wrong_is_left_unsaid_on_a_narrow_terminal_or_none(capsy
     assert all(line.startswith(" " * 24) for line in narrow[1:])
     app._print(Console(width=80, force_terminal=False), finding)
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+_NO_LIBRARY = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name == "cv2":
+            raise ImportError("libGL.so.1: cannot open shared object file: No such file or directory")
+
+sys.meta_path.insert(0, Missing())
+from zlfeed.doctor import app, checks
+checks.ALL = (checks.opencv, checks.screen)
+from zlfeed.config import Settings
+sys.exit(app.run(Settings(), with_self_test=False, as_json=True))
+"""
+
+
+def test_a_machine_without_libgl_is_told_so_by_a_doctor_that_runs_there() -> None:
+    """The loader of a Python that cannot find the library, as on a Pi without a desktop."""
+    done = subprocess.run([sys.executable, "-c", _NO_LIBRARY], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done.stderr
+    opencv, screen, verdict = map(json.loads, done.stdout.splitlines())
+    assert (opencv["check"], opencv["level"], verdict["level"]) == ("opencv", "fail", "fail")
+    assert "the library libGL.so.1 is missing" in opencv["text"]
+    assert "apt install libgl1" in opencv["text"]
+    assert screen["level"] == "warn"
+
+
+def test_whatever_is_not_well_comes_with_its_cure(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    wrong = Settings(
+        ffmpeg_path=nowhere, mediamtx_path=nowhere, tls_cert=nowhere, tls_key=nowhere, advertise="192.0.2.9"
+    )
+    looked = (checks.ffmpeg, checks.mediamtx, checks.cameras, checks.certificate, reach.network)
+    found = [finding for check in looked for finding in check(wrong)]
+    assert {finding.check for finding in found if finding.level == "fail"} == {"ffmpeg", "certificate"}
+    assert [finding for finding in found if finding.level != "ok" and not finding.cure] == []

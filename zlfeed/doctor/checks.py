@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime
 import platform
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
+from pathlib import Path
 
 from zlfeed import __version__, certificates, pi, tls, versions
 from zlfeed.cameras import find as find_cameras
 from zlfeed.config import Settings
 from zlfeed.doctor import encoders, ntp, reach
-from zlfeed.doctor.finding import Finding
+from zlfeed.doctor.finding import Finding, Level
 from zlfeed.errors import EncoderError, PortError, StartError, UsageError
 from zlfeed.net import ANY, bind_tcp
 from zlfeed.opencv import load_cv2
@@ -23,6 +25,8 @@ from zlfeed.receiver import display
 
 Check = Callable[[Settings], Iterator[Finding]]
 
+INSTALL_FFMPEG = "install FFmpeg from your distribution, or leave --ffmpeg-path away to use the bundled one"
+_PROGRAM_S = 10.0
 _PACKAGES = ("numpy", "protobuf", "textual", "websockets", "psutil", "typer")
 
 
@@ -64,16 +68,30 @@ def ffmpeg(settings: Settings) -> Iterator[Finding]:
     try:
         programs = find_ffmpegs(settings.ffmpeg_path)
     except EncoderError as error:
-        yield Finding("ffmpeg", "fail", str(error))
+        yield Finding("ffmpeg", "fail", str(error), INSTALL_FFMPEG)
         return
-    for program in programs:
-        version = versions.ffmpeg(program)
+    found = {program: versions.ffmpeg(program) for program in programs}
+    for program, version in found.items():
         if version is None:
-            cure = "install FFmpeg from your distribution, or leave --ffmpeg-path away to use the bundled one"
-            yield Finding("ffmpeg", "fail", f"{program} is no FFmpeg: it does not tell its version", cure)
-            return
-        yield Finding("ffmpeg", "ok", f"FFmpeg {version} at {program}")
-    yield from encoders.tried(settings, programs)
+            level: Level = "warn" if any(found.values()) else "fail"  # another one does
+            yield Finding("ffmpeg", level, f"{program} does not run: {_why_not(program)}", INSTALL_FFMPEG)
+        else:
+            yield Finding("ffmpeg", "ok", f"FFmpeg {version} at {program}")
+    if working := [program for program, version in found.items() if version is not None]:
+        yield from encoders.tried(settings, working)
+
+
+def _why_not(program: Path) -> str:
+    """What a program that does not tell FFmpeg's version says instead."""
+    try:
+        done = subprocess.run(
+            [str(program), "-version"], check=False, capture_output=True, text=True, errors="replace",
+            timeout=_PROGRAM_S, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    said = done.stderr.strip().splitlines()
+    return said[-1] if said else "it says nothing of FFmpeg"
 
 
 def mediamtx(settings: Settings) -> Iterator[Finding]:
@@ -81,7 +99,7 @@ def mediamtx(settings: Settings) -> Iterator[Finding]:
     try:
         program = locate(settings.mediamtx_path)
     except StartError as error:
-        yield Finding("mediamtx", "warn", str(error))
+        yield Finding("mediamtx", "warn", str(error), "zlfeed mediamtx install")
         return
     if program is None:
         yield Finding("mediamtx", "warn", "there is none: browsers get nothing", "zlfeed mediamtx install")
@@ -154,7 +172,7 @@ def certificate(settings: Settings) -> Iterator[Finding]:
         tls.server_context(files)
         end, now = certificates.expires(files.cert), datetime.datetime.now(datetime.UTC)
     except UsageError as error:
-        yield Finding("certificate", "fail", str(error))
+        yield Finding("certificate", "fail", str(error), "name the right files, or make new ones: zlfeed tls init")
         return
     said, _, cure = certificates.expiry_words(files.cert, now).partition(": ")
     if said:

@@ -9,12 +9,11 @@ from pathlib import Path
 from zlfeed.config import Settings
 from zlfeed.doctor.finding import Finding
 from zlfeed.errors import EncoderError
+from zlfeed.publisher.camera import DEFAULT_FPS
 from zlfeed.publisher.encode.choice import EncoderChoice
-from zlfeed.publisher.encode.direct import ENCODER as CAMERAS_OWN
-from zlfeed.publisher.encode.encoders import kinds_for
+from zlfeed.publisher.encode.encoders import RPICAM, kinds_for
 from zlfeed.publisher.encode.ffmpeg import EncoderSettings
 from zlfeed.publisher.encode.trial import Trial
-from zlfeed.publisher.pipeline import DEFAULT_FPS
 
 CODECS = ("h264", "h265", "av1")
 _SIZE = (640, 480)
@@ -24,7 +23,7 @@ def wishes(settings: Settings) -> list[EncoderSettings]:
     """What is to be encoded, in each codec: as the settings have it, the named encoder for its own codec only."""
     width, height = settings.size or _SIZE
     fps = settings.fps or DEFAULT_FPS
-    named = settings.encoder if settings.encoder != CAMERAS_OWN else "auto"
+    named = settings.encoder if settings.encoder != RPICAM else "auto"
     return [
         EncoderSettings(
             width, height, fps, settings.bitrate, settings.gop or max(1, round(fps)), codec,
@@ -53,6 +52,8 @@ async def _tried(choice: EncoderChoice, wish: EncoderSettings, *, wanted: bool) 
         await choice.choose(wish, on_event)
     except EncoderError as error:
         other = "install FFmpeg from your distribution, or leave --ffmpeg-path away to use the bundled one"
+        if wish.encoder != "auto":
+            other = "leave --encoder away, or name one that works here"
         cure = other if wanted else "publish with another --codec, or with another FFmpeg (--ffmpeg-path)"
         return [Finding(check, "fail" if wanted else "warn", str(error), cure)]
     trial = choice.trial(wish)

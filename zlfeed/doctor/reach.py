@@ -24,6 +24,7 @@ from zlfeed.tls import Trust
 from zlfeed.tokens import for_client
 
 _VPN_PREFIXES = ("wg", "tun", "tap", "tailscale", "zt", "ppp", "utun")
+_THERE = "on the publisher's machine `zlfeed doctor` and `zlfeed service status` say more"
 _ANY_PORT = 9
 """A UDP socket that is connected sends nothing; it only has the system choose the way."""
 
@@ -158,7 +159,7 @@ def _asked(settings: Settings, target: Target, status: str, token: str) -> Itera
         yield Finding("publisher rtsp", "ok", f"{target.url} answers, and asks for a token; none was shown to it")
         return
     took = f" ({answer.took_ms:.0f} ms)" if answer.ok and answer.took_ms is not None else ""
-    yield Finding("publisher rtsp", "ok" if answer.ok else "warn", answer.sentence + took)
+    yield Finding("publisher rtsp", "ok" if answer.ok else "warn", answer.sentence + took, _THERE)
     for found in asyncio.run(ask_status(status, token, settings.connection_timeout, trust)):
         check = "publisher clock" if found.subject == "clock" else "publisher status"
-        yield Finding(check, "ok" if found.ok else "warn", found.text)
+        yield Finding(check, "ok" if found.ok else "warn", found.text, _THERE)

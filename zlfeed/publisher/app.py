@@ -46,6 +46,7 @@ from zlfeed.publisher.controls.wishes import restored, to_keep
 from zlfeed.publisher.encode import direct, passthrough
 from zlfeed.publisher.encode.adapting import Adapting
 from zlfeed.publisher.encode.choice import EncoderChoice
+from zlfeed.publisher.encode.encoders import RPICAM
 from zlfeed.publisher.encode.ffmpeg import find_ffmpegs
 from zlfeed.publisher.front import DoorSettings, FrontDoor, choose, fitting
 from zlfeed.publisher.host_metrics import HostSample, HostSampler, throttle_events
@@ -248,7 +249,7 @@ class Publisher:
             values = ", ".join(f"{name} {kept.value}" for name, kept in before.items())
             on_event("info", "controls_kept", f"camera {spec.name}: as it was set before: {values} (--reset-controls)")
         kind: type[Pipeline] = passthrough.PassthroughPipeline if s.passthrough else Pipeline
-        if s.encoder == direct.ENCODER:
+        if s.encoder == RPICAM:
             kind = direct.RpicamPipeline
         pipeline = kind(
             settings, stream, encoders, wait_camera=s.wait_camera, on_event=on_event, on_change=self._changed

@@ -14,7 +14,7 @@ from zlfeed import logs
 from zlfeed.errors import CameraError, EncoderError
 from zlfeed.metrics import Rate, Window
 from zlfeed.model import CameraStatus, Control, Stage
-from zlfeed.publisher.camera import CameraSpec, Opened
+from zlfeed.publisher.camera import DEFAULT_FPS, CameraSpec, Opened
 from zlfeed.publisher.capture import SLATE_SIZE, Capture, CaptureSettings
 from zlfeed.publisher.controls.definitions import FeedValues, Refused, checked, named
 from zlfeed.publisher.encode.choice import EncoderChoice
@@ -29,7 +29,6 @@ from zlfeed.rtsp.stream import LiveStream
 
 log = logs.get(__name__)
 
-DEFAULT_FPS = 30.0
 STATS_S = 2.0
 CHANGE_S = 15.0
 """A change that has neither come about nor failed by then waits for something: a camera that is away."""

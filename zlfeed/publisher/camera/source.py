@@ -19,6 +19,9 @@ CSI_BACKENDS = ("rpicam", "picamera2")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
+DEFAULT_FPS = 30.0
+"""Where nobody says a rate."""
+
 
 @dataclass(frozen=True, slots=True)
 class CameraSpec:

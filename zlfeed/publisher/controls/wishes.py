@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple, cast
 
+from zlfeed.publisher.camera import DEFAULT_FPS
 from zlfeed.publisher.capture import Privacy
 from zlfeed.publisher.controls.definitions import (
     FEED_CONTROLS,
@@ -17,7 +18,7 @@ from zlfeed.publisher.controls.definitions import (
     size_text,
 )
 from zlfeed.publisher.picture.orientation import Orientation
-from zlfeed.publisher.pipeline import DEFAULT_FPS, PipelineSettings
+from zlfeed.publisher.pipeline import PipelineSettings
 
 DEFAULT = "default"
 """The value of a camera's control that leaves it to the camera."""

@@ -23,12 +23,13 @@ from zlfeed.errors import CameraError, UsageError
 from zlfeed.exits import exit_words
 from zlfeed.model import CameraStatus, Control
 from zlfeed.pdeath import with_parent
-from zlfeed.publisher.camera import CameraSpec, Opened, rpicam
+from zlfeed.publisher.camera import DEFAULT_FPS, CameraSpec, Opened, rpicam
 from zlfeed.publisher.camera.csi import DEFAULT_SIZE
 from zlfeed.publisher.camera.csi_ways import PICAMERA2, find_program
 from zlfeed.publisher.controls.definitions import Refused
+from zlfeed.publisher.encode.encoders import RPICAM
 from zlfeed.publisher.picture.outlet import Picture
-from zlfeed.publisher.pipeline import DEFAULT_FPS, Pipeline, PipelineSettings
+from zlfeed.publisher.pipeline import Pipeline, PipelineSettings
 from zlfeed.retry import backoff
 from zlfeed.rtsp.codecs import CODECS, Codec
 
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 log = logs.get(__name__)
 
-ENCODER = "rpicam"
 _SILENCE_S = 5.0
 _QUIET_S = 0.005
 """Where a frame's size is not told, it has ended when nothing more comes for this long."""
@@ -48,14 +48,14 @@ _SLICES = range(1, 6)
 
 def check(settings: Settings, specs: Sequence[CameraSpec]) -> None:
     """Raises UsageError when the camera's own encoder is asked for what it cannot do."""
-    if settings.encoder != ENCODER:
+    if settings.encoder != RPICAM:
         return
     if settings.codec != "h264":
-        raise UsageError(f"--encoder {ENCODER} is the camera's own H.264: leave --codec {settings.codec} away")
+        raise UsageError(f"--encoder {RPICAM} is the camera's own H.264: leave --codec {settings.codec} away")
     if other := next((spec for spec in specs if spec.kind != "csi"), None):
-        raise UsageError(f"--encoder {ENCODER} is for CSI cameras, and {other.text} is none: say --camera csi")
+        raise UsageError(f"--encoder {RPICAM} is for CSI cameras, and {other.text} is none: say --camera csi")
     if any(spec.backend == PICAMERA2 for spec in specs):
-        raise UsageError(f"--encoder {ENCODER} is rpicam-vid's H.264, which picamera2 has not: say --camera csi")
+        raise UsageError(f"--encoder {RPICAM} is rpicam-vid's H.264, which picamera2 has not: say --camera csi")
 
 
 class Frames:
@@ -101,7 +101,7 @@ class DirectPipeline(Pipeline):
     adapts = False  # a camera's own encoder would have to be started anew for each step, with a gap
     unknown = ""
     """Why latency is unknown."""
-    encoder_name = ENCODER
+    encoder_name = RPICAM
     without = frozenset({"orientation", "overlay", "privacy", "snapshot"})
     refusal = "with --encoder rpicam nothing is drawn on the picture: end publish for privacy"
     source_codec: Codec = CODECS["h264"]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+RPICAM = "rpicam"
+"""No FFmpeg: a CSI camera's own H.264 (direct.py)."""
 RENDER_NODES = "/dev/dri/renderD*"
 DEVICE = "{device}"
 """Stands in arguments for the first of the nodes that `needs` names."""
