@@ -165,14 +165,14 @@ async def test_those_who_never_come_to_play_are_closed_and_those_who_paused_are_
 async def test_a_reader_may_end_its_session_and_begin_another_long_after_it_came(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server, "SETUP_TIME_S", 2.0)
+    monkeypatch.setattr(server, "SETUP_TIME_S", 1.2)
     async with relaying() as feed, connected(feed.url) as client:
         feed.gop(1)
         await client.play()
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(1.8)
         assert (await client.ask("TEARDOWN")).status == 200
         client.session = {}
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(0.3)
         await client.play()
 
 

@@ -14,6 +14,7 @@ import pytest
 from tests.integration.relay_kit import FRAME, KEYFRAME, kinds, receiver_report, relaying, udp_ports, until
 from tests.support.depacketize import Picture
 from tests.support.rtsp_client import TCP, connected
+from zlfeed.rtsp import udp_reader
 from zlfeed.rtsp.udp_reader import UdpReader
 
 pytestmark = pytest.mark.timeout(60)
@@ -130,6 +131,22 @@ async def test_without_a_sign_of_life_a_session_whose_connection_is_gone_ends(mo
         gone = time.monotonic()
         while time.monotonic() - gone < 2.0:
             ports.send(1, receiver_report(feed.stream.rtp.ssrc, framed=False), rtcp)
+            await asyncio.sleep(0.1)
+        assert len(feed.viewers()) == 1
+        await until(lambda: not feed.viewers())
+        assert not feed.relay.sessions
+
+
+async def test_a_viewer_that_shows_no_sign_of_life_ends_although_its_connection_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(udp_reader, "TIMEOUT_S", 0.5)
+    async with relaying() as feed, udp_ports() as ports, connected(feed.url) as client:
+        feed.gop(1)
+        await client.play(ports.transport)
+        began = time.monotonic()
+        while time.monotonic() - began < 1.6:
+            assert (await client.ask("OPTIONS")).status == 200  # VLC's sign of life; with the session's name
             await asyncio.sleep(0.1)
         assert len(feed.viewers()) == 1
         await until(lambda: not feed.viewers())

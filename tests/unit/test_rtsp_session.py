@@ -27,6 +27,9 @@ def test_sessions_are_found_by_ids_that_nobody_can_guess() -> None:
     sessions = [Session(LiveStream("x"), TcpTransport(0)) for _ in range(3)]
     assert all(map(table.add, sessions))
     assert not table.add(Session(LiveStream("x"), TcpTransport(0)))
+    pull = Session(LiveStream("x"), TcpTransport(0), pull=True)
+    assert table.add(pull)
+    table.remove(pull)
     assert [table.get(session.id) for session in sessions] == sessions
     assert len({session.id for session in sessions}) == 3
     # At least eight octets (RFC 2326 section 3.4).

@@ -48,8 +48,9 @@ class SessionTable:
         return len(self._sessions)
 
     def add(self, session: Session) -> bool:
-        """Keeps a session; False when there are too many, of all or of its owner."""
-        if len(self._sessions) >= self._limit or (session.owner and self._each[session.owner] >= self._limit_each):
+        """Keeps a session; False when there are too many, of all or of its owner. Our own MediaMTX always has room."""
+        each = bool(session.owner) and self._each[session.owner] >= self._limit_each
+        if not session.pull and (each or len(self._sessions) >= self._limit):
             return False
         self._each[session.owner] += 1
         self._sessions[session.id] = session

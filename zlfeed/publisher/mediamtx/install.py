@@ -8,7 +8,6 @@ import gzip
 import hashlib
 import os
 import platform
-import shutil
 import sys
 import tarfile
 import tempfile
@@ -24,7 +23,7 @@ from zlfeed.errors import StartError
 from zlfeed.logs import scrub
 from zlfeed.publisher.mediamtx import fetch, release
 from zlfeed.publisher.mediamtx.fetch import Progress
-from zlfeed.publisher.mediamtx.locate import data_folder, version_of
+from zlfeed.publisher.mediamtx.locate import data_folder, locate, version_of
 
 MAX_PROGRAM = 1 << 30
 _DRAFT = ".new-"
@@ -170,8 +169,10 @@ def run(version: str | None, base_url: str) -> int:
         program, new = install(version or release.VERSION, base_url, progress)
     words = "is installed as" if new else "was there already:"
     terminal.write(f"MediaMTX {version_of(program)} {words} {program}\n")
-    if (other := shutil.which("mediamtx")) and not os.path.samefile(other, program):
-        terminal.write(f"{other} is on PATH and goes before it; --mediamtx-path {program} names this one\n")
+    with contextlib.suppress(StartError):
+        found = locate(None)
+        if found is not None and not os.path.samefile(found.path, program):
+            terminal.write(f"{found.path} is on PATH and goes before it; --mediamtx-path {program} names this one\n")
     return 0
 
 
