@@ -132,7 +132,9 @@ async def test_when_both_fail_a_new_one_is_started(program: Path) -> None:
         assert rig.numbers == sorted(set(rig.numbers))
 
 
-async def test_a_wanted_keyframe_comes_out_of_turn_and_no_frame_is_lost(program: Path) -> None:
+async def test_a_wanted_keyframe_comes_out_of_turn_and_no_frame_is_lost(
+    program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with encoding(program) as rig:
         await rig.more()
         await rig.spare()
@@ -140,7 +142,13 @@ async def test_a_wanted_keyframe_comes_out_of_turn_and_no_frame_is_lost(program:
         keyframes = sum(frame.keyframe for _, frame in rig.frames)
         rig.encoding.want_keyframe()
         await rig.until(lambda: sum(frame.keyframe for _, frame in rig.frames) > keyframes)
+        # But not again and again: with its interval not over yet, the one at work stays.
+        monkeypatch.setattr("zlfeed.publisher.encode.encoding.KEYFRAME_INTERVAL_S", 3600.0)
+        await rig.spare()
+        at_work = rig.encoding.current
+        rig.encoding.want_keyframe()
         await rig.more()
+        assert rig.encoding.current is at_work
         assert rig.restarts == []
         assert rig.numbers == list(range(len(rig.numbers)))
 

@@ -188,6 +188,23 @@ async def test_a_password_is_asked_for_where_it_is_wanted() -> None:
         assert await client.closed()
 
 
+async def test_our_own_mediamtx_needs_no_password_gets_no_burst_and_is_no_viewer() -> None:
+    async with relaying(credentials_for=lambda _host: Credentials("a-secret-token")) as feed:
+        asked: list[None] = []
+        feed.stream.want_keyframe = lambda: asked.append(None)
+        feed.gop(3)
+        async with connected(feed.relay.pull_url("cam")) as pull, connected(f"{feed.url}/{'x' * 24}/cam") as other:
+            assert (await other.ask("DESCRIBE")).status == 401
+            await pull.play()
+            assert len(asked) == 1
+            feed.frame()
+            feed.frame(keyframe=True)
+            feed.frame()
+            assert kinds(await pull.pictures(2)) == [KEYFRAME, FRAME]
+            assert feed.viewers() == []
+            assert [reader.session.pull for reader in feed.relay.readers.values()] == [True]
+
+
 # ------------------------------------------------------------ the port
 
 

@@ -60,6 +60,26 @@ async def read_on(client: RtspClient) -> list[tuple[int, Picture]]:
     return pictures
 
 
+async def test_who_does_not_swallow_the_burst_is_moved_to_the_next_keyframe() -> None:
+    async with relaying() as feed, connected(feed.url, receive_buffer=4096) as slow:
+        # On loopback a segment holds 64 KB, and two of them count as swallowed.
+        feed.frame(keyframe=True, size=200_000)
+        for _ in range(5):
+            feed.frame(size=2000)
+        await slow.play()
+        (reader,) = feed.relay.readers.values()
+        assert isinstance(reader, tcp_reader.TcpReader)
+        began = time.monotonic()
+        await until(lambda: reader._join is None)
+        assert time.monotonic() - began > 0.3
+        assert kinds([await slow.picture()]) == [KEYFRAME]
+        feed.frame()
+        feed.frame(keyframe=True)
+        feed.frame()
+        assert kinds(await slow.pictures(2)) == [KEYFRAME, FRAME]
+        assert slow.received.gaps == 1
+
+
 async def test_a_reader_that_takes_nothing_for_long_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tcp_reader, "STUCK_LIMIT_S", 1.5)
     async with relaying() as feed, connected(feed.url, receive_buffer=4096) as slow:
