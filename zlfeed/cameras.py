@@ -39,9 +39,11 @@ def find() -> tuple[list[CameraFacts], list[str]]:
 
 def look_at(path: str) -> CameraFacts | None:
     """What a video device offers; None when it is no camera, or went away meanwhile."""
-    from zlfeed.publisher.camera import v4l2_query
-
+    v4l2_query = v4l2.asking()
     facts = CameraFacts(path, "", "usb" if v4l2.is_usb(path) else "device", id=v4l2.stable_link(path) or "")
+    if v4l2_query is None:
+        problem = "its name, modes and controls are not known without linuxpy: pip install linuxpy"
+        return replace(facts, held_by=tuple(holders(path)), problem=problem)
     try:
         driver, name, captures = v4l2_query.card(path)
         if not captures:
@@ -133,8 +135,9 @@ def _reset(name: str) -> int:
     spec = parse_camera(name, "camera")
     done = []
     if spec.kind == "device":
-        from zlfeed.publisher.camera import v4l2_query
-
+        v4l2_query = v4l2.asking()
+        if v4l2_query is None:
+            raise CameraError("a device's controls are not known without linuxpy: pip install linuxpy")
         path = v4l2.device_path(spec.target)
         try:
             for control in v4l2_query.controls(path):

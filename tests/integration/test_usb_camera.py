@@ -59,11 +59,11 @@ def camera(made: FakeCamera) -> FakeCamera:
     return made
 
 
-def opened(camera: FakeCamera, *wishes: object) -> list[dict[str, object]]:
+def opened(camera: FakeCamera, *wishes: object, **env: str) -> list[dict[str, object]]:
     """What comes of opening it for (size, fps, controls), one after the other."""
     done = subprocess.run(
         [sys.executable, "-c", _OPEN, json.dumps(wishes)],
-        env=camera.environ(), check=False, capture_output=True, text=True, timeout=60,
+        env={**camera.environ(), **env}, check=False, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -110,6 +110,13 @@ def test_what_was_kept_is_set_before_it_is_read(camera: FakeCamera) -> None:
         "brightness": "200", "white_balance_auto": "on", "power_line_frequency": "50_hz", "white_balance": "4000",
         "exposure_auto": "aperture_priority_mode", "exposure": "250",
     }  # fmt: skip
+
+
+def test_without_linuxpy_opencv_opens_it(camera: FakeCamera, tmp_path: Path) -> None:
+    (tmp_path / "linuxpy.py").write_text("raise ModuleNotFoundError('left out', name='linuxpy')")
+    (found,) = opened(camera, ((1280, 720), 30, {"brightness": "200"}), PYTHONPATH=str(tmp_path))
+    assert (found["description"], found["controls"]) == (f"{PATH} 1280x720 MJPG at 30 fps", {})
+    assert 0 < float(str(found["age_ms"])) < 400
 
 
 @pytest.fixture

@@ -30,9 +30,10 @@ class DeviceSource(LiveSource):
 
     def set_control(self, name: str, value: str) -> str:
         """Sets a control of the device, whose pictures go on; its value as read back. Raises ControlRefused."""
-        from zlfeed.publisher.camera import v4l2_query
-
-        return v4l2_query.set_control(self.path, name, value)
+        v4l2_query = v4l2.asking()
+        if v4l2_query is None:
+            raise ControlRefused(f"{name} cannot be set without linuxpy: pip install linuxpy")
+        return str(v4l2_query.set_control(self.path, name, value))
 
 
 def open_device(request: Request) -> LiveSource:
@@ -47,8 +48,9 @@ def open_device(request: Request) -> LiveSource:
 
 
 def _open_v4l2(request: Request, path: str, card: str) -> LiveSource:
-    from zlfeed.publisher.camera import v4l2_query
-
+    v4l2_query = v4l2.asking()
+    if v4l2_query is None:
+        return read_device(request, lambda: cv2.VideoCapture(path, cv2.CAP_V4L2), path, card)
     modes: list[Mode] = []
     with contextlib.suppress(OSError):  # a driver that cannot list them may still give pictures
         modes = v4l2_query.modes(path)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import os
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 from zlfeed.errors import CameraError
@@ -53,10 +55,21 @@ def device_path(target: str) -> str:
     return f"/dev/video{target}" if target.isdigit() else os.path.realpath(target)
 
 
-def query(path: str) -> str:
-    """Opens the device and asks for its name. Raises CameraError that says why it cannot be a camera."""
-    from zlfeed.publisher.camera import v4l2_query
+def asking() -> ModuleType | None:
+    """The module that asks devices; None without linuxpy, which may be left out for its licence (docs/pi.md)."""
+    try:
+        return importlib.import_module("zlfeed.publisher.camera.v4l2_query")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "linuxpy":
+            raise
+        return None
 
+
+def query(path: str) -> str:
+    """Opens the device and asks for its name, "" without linuxpy. Raises CameraError that says why it is no camera."""
+    v4l2_query = asking()
+    if v4l2_query is None:
+        return ""
     try:
         driver, card, captures = v4l2_query.card(path)
     except OSError as error:
@@ -65,7 +78,7 @@ def query(path: str) -> str:
         raise CameraError(f"{path} is the port of a ribbon-cable (CSI) camera, which is read as csi: say --camera csi")
     if not captures:
         raise CameraError(f"{path} ({card}) is no camera: {_others()}")
-    return card
+    return str(card)
 
 
 def why_not(path: str, error: OSError) -> str:

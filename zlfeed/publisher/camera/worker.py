@@ -115,7 +115,7 @@ def _make_ready(kind: str) -> None:
     with contextlib.suppress(StartError):  # open_source() tries again, and says why it fails
         opencv.load_cv2()
     if kind == "device" and sys.platform.startswith("linux"):
-        importlib.import_module("zlfeed.publisher.camera.v4l2_query")
+        importlib.import_module("zlfeed.publisher.camera.v4l2").asking()
 
 
 def open_source(request: Request) -> Source:
