@@ -68,7 +68,8 @@ class Push:
     async def run(self) -> NoReturn:
         """Pushes until cancelled; the stream must be ready to be described.
 
-        Raises StartError when the first answer is a refusal that no other attempt can change.
+        Raises StartError when the first attempt ends with a refusal that no other can change. After one that comes
+        later, from a server that was not there at first, it goes on: by then others watch the relay.
         """
         told = ""
         while True:
@@ -79,7 +80,7 @@ class Push:
                 # Whatever it is, it must not cost a frame.
                 log.exception("push_failed")
                 lost = Lost(f"it failed by a fault of ours ({error})", curable=True)
-            if not (lost.curable or self._ever_connected):
+            if not (lost.curable or self.settled.is_set()):
                 raise StartError(_refused(self.target, lost.reason))
             delay = self.restarts.failed(time.monotonic(), lost.reason)
             assert delay is not None, "without a budget it is never given up"
