@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.table import Table
 
-from zlfeed import config
+from zlfeed import config, tls, tokens
 from zlfeed.config import Settings
 from zlfeed.config_sources import CAMERAS, camera_place, config_file
-from zlfeed.errors import ExitCode
+from zlfeed.errors import ExitCode, UsageError
 from zlfeed.logs import scrub
 
 _SECRET = ("token", "readonly_token", "alert_command", "alert_webhook")
@@ -23,11 +24,11 @@ def rows() -> list[tuple[str, str, str]]:
     settings = config.load()
     origins = config.origins()
     return [
-        (name, _shown(name, getattr(settings, name)), origins.get(name, "default"))
+        (name, scrub(_shown(name, getattr(settings, name))), origins.get(name, "default"))
         for name in Settings.model_fields
         if name != CAMERAS
     ] + [
-        (f"{CAMERAS}.{camera}.{name}", _shown(name, value), camera_place(camera, name))
+        (f"{CAMERAS}.{camera}.{name}", scrub(_shown(name, value)), camera_place(camera, name))
         for camera, own in settings.cameras.items()
         for name, value in own
         if name in own.model_fields_set
@@ -47,7 +48,7 @@ def _shown(name: str, value: object) -> str:
         return ", ".join(map(str, value)) or _UNSET
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return scrub(str(value))
+    return str(value)
 
 
 def show(*, as_json: bool) -> int:
@@ -74,12 +75,41 @@ def show(*, as_json: bool) -> int:
     return ExitCode.OK
 
 
-def validate() -> int:
-    """Says whether the configuration is right; the exit code. Raises UsageError with a line for each thing wrong."""
+def _together(settings: Settings) -> Iterator[str]:
+    """A sentence for each thing that is wrong in what settings name, or of several together."""
     from zlfeed.publisher.specs import camera_specs  # it takes numpy along
 
+    origins = config.origins()
+
+    def files() -> None:
+        if pair := tls.pair(settings.tls_cert, settings.tls_key):
+            tls.server_context(pair)
+
+    for names, check in (
+        (("camera",), lambda: camera_specs(settings)),
+        (("token_file", "token"), lambda: tokens.given(settings)),
+        (("readonly_token_file", "readonly_token"), lambda: tokens.given_readonly(settings)),
+        (("tls_cert", "tls_key"), files),
+    ):
+        try:
+            check()
+        except UsageError as error:
+            origin = next((origins[name] for name in names if name in origins), "")
+            yield f"{origin}: {error}" if origin else str(error)
+    ports: dict[int, str] = {}
+    for name in ("rtsp_port", "rtsps_port", "websocket_port", "hls_port", "webrtc_port", "metrics_port"):
+        port = getattr(settings, name)
+        if port and (other := ports.setdefault(port, name)) != name:
+            origin = origins.get(name) or origins.get(other) or "default"
+            yield f"{origin}: {other} and {name} are both {port}: give each a port of its own"
+
+
+def validate() -> int:
+    """Says whether the configuration is right; the exit code. Raises UsageError with a line for each thing wrong."""
     path = config_file()
-    camera_specs(config.load())
+    settings = config.load()
+    if wrong := list(_together(settings)):
+        raise UsageError("\n".join(wrong))
     for sentence in config.unknown_variables():
         print(f"zlfeed: warning: {sentence}", file=sys.stderr)  # noqa: T201
     said = f"{path} is right" if path.is_file() else f"there is no {path}, and the rest of the configuration is right"

@@ -49,6 +49,11 @@ def given(settings: Settings) -> Token | None:
     return _given(settings.token_file, settings.token, "--token")
 
 
+def given_readonly(settings: Settings) -> Token | None:
+    """The read-only token, likewise. Raises UsageError."""
+    return _given(settings.readonly_token_file, settings.readonly_token, "--readonly-token")
+
+
 def _given(file: Path | None, value: str | None, option: str) -> Token | None:
     if file is not None:
         return Token(_read(file), True, file)
@@ -88,7 +93,7 @@ def for_publisher(settings: Settings) -> Token | None:
 
 def readonly_for_publisher(settings: Settings) -> Token | None:
     """The read-only token: as given, else the one in the state folder; None when there is none. Raises UsageError."""
-    token = _given(settings.readonly_token_file, settings.readonly_token, "--readonly-token")
+    token = given_readonly(settings)
     path = readonly_file()
     if token is not None or not path.exists():
         return token

@@ -45,11 +45,14 @@ def test_each_setting_says_where_it_was_said(
 def test_secrets_are_hidden(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZLFEED_TOKEN", "open-sesame")
     monkeypatch.setenv("ZLFEED_SERVER", "rtsp://me:open-sesame@host/path")
+    monkeypatch.setenv("ZLFEED_CAMERA", "test,front=rtsp://me:open-sesame@10.0.0.3/s")
+    Path("zlfeed.toml").write_text('[cameras.back]\nsource = "rtsp://me:open-sesame@10.0.0.4/s"\n')
     config_command.show(as_json=False)
     config_command.show(as_json=True)
     out = capsys.readouterr().out
     assert "open-sesame" not in out
     assert "(hidden)" in out
+    assert "front=rtsp://***@10.0.0.3/s" in out
 
 
 def test_the_older_name_of_a_viewers_address_is_named(
@@ -79,6 +82,28 @@ def test_a_right_configuration_is_said_to_be_right(
     Path("mine.toml").write_text('bitrat = "2M"\n')
     with pytest.raises(UsageError, match=r"mine\.toml, line 1: there is no setting 'bitrat': did you mean bitrate\?"):
         config_command.validate()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('camera = ["a=test", "a=0"]', "zlfeed.toml, line 1: two cameras are called 'a': give each a name of its own"),
+        ('fps = 5\ntoken_file = "none"', "zlfeed.toml, line 2: the token file none cannot be read: No such file"),
+        ('token = "abc"', "zlfeed.toml, line 1: --token: a token is 8 to 256 letters"),
+        ('readonly_token = "a b c d e"', "zlfeed.toml, line 1: --readonly-token: a token is 8 to 256 letters"),
+        ('tls_cert = "c.pem"', "zlfeed.toml, line 1: TLS wants a certificate and its key: --tls-key is missing"),
+        ('tls_cert = "c.pem"\ntls_key = "k.pem"', "zlfeed.toml, line 1: the TLS file c.pem cannot be read"),
+        (
+            "rtsp_port = 9000",
+            "zlfeed.toml, line 1: rtsp_port and websocket_port are both 9000: give each a port of its",
+        ),
+    ],
+)
+def test_what_settings_name_or_are_together_is_validated_too(text: str, sentence: str) -> None:
+    Path("zlfeed.toml").write_text(text + "\n")
+    with pytest.raises(UsageError) as caught:
+        config_command.validate()
+    assert str(caught.value).startswith(sentence)
 
 
 def test_a_new_token_takes_the_old_one_s_place_and_is_nobody_else_s_to_read() -> None:
