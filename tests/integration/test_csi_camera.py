@@ -113,12 +113,14 @@ def test_options_that_an_old_program_has_not_are_left_out(rpicam: Any, tmp_path:
     assert (values["brightness"], values["exposure"], values["awb"]) == ("-0.2", "8000", "daylight")
 
 
-def test_the_size_that_it_gives_counts(rpicam: Any) -> None:
-    rpicam(only=(640, 360))
+def test_the_size_and_the_rate_that_it_gives_count(rpicam: Any) -> None:
+    rpicam(only=(640, 360), most_fps=20)
     with source((642, 362)) as camera:
         pass
-    assert (camera.opened.width, camera.opened.height) == (640, 360)
-    assert camera.opened.description.endswith("640x360 YUV420 at 30 fps, the nearest to 642x362")
+    assert (camera.opened.width, camera.opened.height, camera.opened.fps) == (640, 360, 20.0)
+    assert camera.opened.description.endswith(
+        "640x360 YUV420 at 20 fps, the most it has there for the 30 asked, the nearest to 642x362"
+    )
 
 
 @pytest.mark.parametrize(

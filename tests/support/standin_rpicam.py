@@ -4,7 +4,8 @@ By the source of rpicam-apps 1.13. `install(folder)` puts it there as rpicam-vid
 STANDIN_RPICAM names, JSON, read once at the start:
   cameras: how many (default 1), sensor: imx708 …, align: 64 (Pi 0 to 4) or 128 (Pi 5), start_s: delay,
   fail: "busy" | "crash" | "hang" | "timeout" (after `frames` pictures), unknown: options it does not know,
-  flat: [y, u, v] fills the picture instead, log: a file for the command lines, slow_metadata: s, one a picture
+  flat: [y, u, v] fills the picture instead, log: a file for the command lines, slow_metadata: s, one a picture,
+  most_fps: in the mode that is taken (default 120)
 """
 
 from __future__ import annotations
@@ -224,7 +225,8 @@ def main() -> None:
     if verbose:
         say("Camera streams configured")
         say("Available controls:")
-        say(CONTROLS + ("\n" + LENS if sensor == "imx708" else ""))
+        limits = f"FrameDurationLimits : [{round(1e6 / behaviour.get('most_fps', 120))}"
+        say(CONTROLS.replace("FrameDurationLimits : [8333", limits) + ("\n" + LENS if sensor == "imx708" else ""))
         say("Buffers allocated and mapped")
     if options.codec == "yuv420":
         raw(options, behaviour, width, height, verbose)
@@ -238,7 +240,8 @@ def raw(options: Any, behaviour: dict[str, Any], width: int, height: int, verbos
     signal.signal(signal.SIGINT, lambda *_: stopped.append(True))
     align = behaviour.get("align", 64)
     stride = math.ceil(width / align) * align
-    period, limit = 1 / float(options.framerate or 30), behaviour.get("frames", 0)
+    period = 1 / min(float(options.framerate or 30), behaviour.get("most_fps", 120))
+    limit = behaviour.get("frames", 0)
     metadata = getattr(options, "metadata", None)
     told = open(metadata, "w", buffering=1) if metadata else None  # noqa: SIM115
     shutter = int(options.shutter or 0) or 9_998

@@ -8,19 +8,21 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import pytest
 
 from zlfeed.errors import CameraError
+from zlfeed.publisher import capture as capture_module
 from zlfeed.publisher.camera import v4l2
 from zlfeed.publisher.camera.device import fourcc_text, open_device, read_device
 from zlfeed.publisher.camera.file import why_not
 from zlfeed.publisher.camera.holders import holders
 from zlfeed.publisher.camera.records import Request
 from zlfeed.publisher.camera.source import CameraSpec
+from zlfeed.publisher.capture import Capture, CaptureSettings, Listener
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2")
 MJPG, YUYV = (float(cv2.VideoWriter.fourcc(*name)) for name in ("MJPG", "YUYV"))
@@ -223,6 +225,24 @@ def test_one_camera_by_two_names_is_noticed(tmp_path: Path) -> None:
     assert v4l2.same_device([CameraSpec("a", "csi", "0"), CameraSpec("b", "csi", "0")]) is not None
     assert v4l2.same_device([CameraSpec("a", "device", "0"), CameraSpec("b", "device", "/dev/video0")]) is not None
     assert v4l2.same_device([CameraSpec("a", "test", ""), CameraSpec("b", "test", "")]) is None
+
+
+def test_a_camera_is_opened_again_by_its_id_whatever_its_number_is_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tmp_path / "usb-046d_C920_1234-video-index0"
+    link.symlink_to(tmp_path / "video0")
+    monkeypatch.setattr(capture_module, "stable_link", lambda path: str(link) if path == "/dev/video0" else None)
+    asked: list[CameraSpec] = []
+    monkeypatch.setattr(capture_module, "CameraProcess", lambda spec, *_: asked.append(spec))
+    spec = CameraSpec("cam", "device", "0")
+    capture = Capture(CaptureSettings(spec, None, None), cast(Listener, None), retry_first=False)
+    capture._pin(spec)
+    assert capture.found == CameraSpec("cam", "device", str(link))
+    link.unlink()
+    link.symlink_to(tmp_path / "video3")  # plugged in again while another has taken its number
+    capture._standby()
+    assert [v4l2.device_path(spec.target) for spec in asked] == [str(tmp_path / "video3")]
 
 
 def test_auto_passes_over_what_others_have(tmp_path: Path) -> None:

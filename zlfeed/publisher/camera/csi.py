@@ -64,13 +64,15 @@ class RpicamSource:
             self._padding = rpicam.padding(width, height, talk.frame_bytes)
         except ValueError as error:
             raise CameraError(f"the camera csi:{self._camera} pads its pictures in an unknown way ({error})") from None
-        how = "" if (width, height) == self._asked else f", the nearest to {self._asked[0]}x{self._asked[1]}"
+        fps, how = rpicam.rate_given(self._fps, talk.ranges.get("FrameDurationLimits", (None,))[0])
+        if (width, height) != self._asked:
+            how += f", the nearest to {self._asked[0]}x{self._asked[1]}"
         name = f"{talk.sensor} (csi:{self._camera})" if talk.sensor else f"csi:{self._camera}"
         self.opened = Opened(
             width,
             height,
-            self._fps,
-            f"{name} {width}x{height} YUV420 at {self._fps:g} fps{how}",
+            fps,
+            f"{name} {width}x{height} YUV420 {how}",
             controls=tuple(rpicam.controls_of(talk.ranges, self._controls)),
             live_controls=False,
             sensor_time="--metadata" not in self._without,

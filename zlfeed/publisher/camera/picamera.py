@@ -122,14 +122,11 @@ class PicameraSource:
         self._stride = int(given["main"]["stride"])
         full = self._libcamera.ColorSpace.Range.Full
         self._full_range = getattr(given["colour_space"], "range", None) == full
-        asked = request.fps or DEFAULT_FPS
-        shortest = camera.camera_controls.get("FrameDurationLimits", (0, 0, 0))[0]
-        fps = min(asked, 1e6 / shortest) if shortest else asked
-        fps = asked if fps > 0.98 * asked else round(fps, 2)
+        shortest = camera.camera_controls.get("FrameDurationLimits", (None,))[0]
+        fps, how = rpicam.rate_given(request.fps or DEFAULT_FPS, shortest)
         camera.start()
         told = self._metadata()
         self._controls = {name: controls.as_told(control, told) for name, control in self._controls.items()}
-        how = f"at {fps:g} fps" + (f", the most it has there for the {asked:g} asked" if fps < asked else "")
         if request.size and (width, height) != request.size:
             how += f", the nearest to {request.size[0]}x{request.size[1]}"
         return Opened(

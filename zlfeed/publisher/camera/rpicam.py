@@ -163,6 +163,15 @@ def _ranged(control: Control, told: tuple[float, float]) -> Control:
     return replace(control, minimum=max(low, control.minimum), maximum=min(high, control.maximum))
 
 
+def rate_given(asked: float, shortest_us: float | None) -> tuple[float, str]:
+    """The rate that a camera gives whose frames take at least `shortest_us`, and how it is said; None: not told."""
+    most = 1e6 / shortest_us if shortest_us else asked
+    if most >= 0.98 * asked:
+        return asked, f"at {asked:g} fps"
+    most = round(most, 2)
+    return most, f"at {most:g} fps, the most it has there for the {asked:g} asked"
+
+
 class Padding(NamedTuple):
     """How a picture lies in its buffer: the bytes of a row of luma (chroma: half), and of the whole."""
 

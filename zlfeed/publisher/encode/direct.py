@@ -309,8 +309,8 @@ class RpicamPipeline(DirectPipeline):
         """The program gives pictures now."""
         capture = self.settings.capture
         width, height = talk.size or capture.size or DEFAULT_SIZE
-        fps = capture.fps or DEFAULT_FPS
+        fps, how = rpicam.rate_given(capture.fps or DEFAULT_FPS, talk.ranges.get("FrameDurationLimits", (None,))[0])
         name = f"{talk.sensor} (csi:{capture.spec.target})" if talk.sensor else capture.spec.text
         self._controls = tuple(rpicam.controls_of(talk.ranges, dict(capture.controls)))
-        description = f"{name} {width}x{height} at {fps:g} fps, its own H.264"
+        description = f"{name} {width}x{height} {how}, its own H.264"
         self.begin(frame, Opened(width, height, fps, description), description)
