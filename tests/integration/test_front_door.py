@@ -197,6 +197,28 @@ async def test_mediamtx_gets_the_port_back_when_it_has_held_and_sessions_live_on
         assert viewer.received.gaps == 0
 
 
+async def test_the_relay_goes_on_when_there_are_no_ports_for_a_trial(
+    standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with classic(standin) as door:
+        standin.be("crash")
+        assert door.front.mediamtx
+        assert door.front.mediamtx.pid
+        psutil.Process(door.front.mediamtx.pid).kill()
+        await door.until(lambda: "fallback" in door.codes())
+        tried = 0
+
+        def none_left(*_: object) -> int:
+            nonlocal tried
+            tried += 1
+            raise PortError("cannot listen: Too many open files")
+
+        monkeypatch.setattr(front, "_free_tcp", none_left)
+        await door.until(lambda: tried >= 2)
+        await door.watch()
+        assert door.codes()[-1] == "fallback"
+
+
 async def test_someone_who_asks_has_it_back_at_once(standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front, "TRIAL_S", 3600.0)
     async with classic(standin) as door:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import os
 import signal
@@ -158,6 +159,27 @@ async def test_one_that_receives_nothing_while_nothing_is_sent_is_let_be(standin
         await it.ready()
         standin.be("stuck")
         await asyncio.sleep(2 * server.PROGRESS_S)
+    assert standin.count() == 1
+
+
+async def test_one_that_cannot_be_asked_because_we_have_no_descriptors_is_let_be(
+    standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with supervised(standin) as it:
+        await it.ready()
+        asked = 0
+
+        async def none_left(*_: object, **__: object) -> None:
+            nonlocal asked
+            asked += 1
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncio, "open_connection", none_left)
+            await it.until(lambda: asked > 3 * server.API_MISSES)
+        before = it.mediamtx.paths["cam"].bytes_received
+        await it.until(lambda: it.mediamtx.paths["cam"].bytes_received > before)
+        assert it.mediamtx.ready
     assert standin.count() == 1
 
 

@@ -380,8 +380,11 @@ class FrontDoor:
 
     async def _trial(self) -> bool:
         """Whether MediaMTX holds on spare ports."""
-        rtsp, webrtc, hls = (_free_tcp(LOOPBACK[:1], 0, "") for _ in range(3))
-        spare = Ports(rtsp, webrtc, hls, api=0, webrtc_udp=_free_udp(LOOPBACK, 0))
+        try:
+            rtsp, webrtc, hls = (_free_tcp(LOOPBACK[:1], 0, "") for _ in range(3))
+            spare = Ports(rtsp, webrtc, hls, api=0, webrtc_udp=_free_udp(LOOPBACK, 0))
+        except (OSError, PortError):  # no ports, or no descriptors: the relay goes on meanwhile
+            return False
         # How the trial goes is for the log; what viewers have does not change by it.
         mediamtx = self._make(lambda: spare, lambda _level, code, text: log.debug("trial", code=code, text=text))
         running = asyncio.create_task(mediamtx.run())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,10 @@ _TRANSPORTS = {"webRTCSession": "webrtc", "hlsSession": "hls", "rtspSession": "r
 
 class ApiError(Exception):
     """The API did not answer as it should."""
+
+
+class NotAsked(ApiError):
+    """It could not be asked, for want of descriptors of our own: that says nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class Api:
         except TimeoutError:
             raise ApiError(f"no answer within {self._timeout_s:g} s") from None
         except (OSError, ValueError, asyncio.IncompleteReadError) as error:
+            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+                raise NotAsked(str(error)) from None
             raise ApiError(str(error) or type(error).__name__) from None
 
     async def _get(self, path: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zlfeed import logs
 from zlfeed.errors import StartError
-from zlfeed.publisher.mediamtx.api import Api, ApiError, PathState
+from zlfeed.publisher.mediamtx.api import Api, ApiError, NotAsked, PathState
 from zlfeed.publisher.mediamtx.child import MediaMtxProcess
 from zlfeed.publisher.mediamtx.config import MediaMtxSettings
 from zlfeed.restart import Restarts
@@ -139,6 +139,8 @@ class MediaMtx:
                 try:
                     self.paths = await api.paths()
                     misses = 0
+                except NotAsked:
+                    continue
                 except ApiError as error:
                     misses += 1
                     if (served and misses >= API_MISSES) or now - started > START_S:
