@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import cv2
@@ -236,7 +237,7 @@ def test_a_camera_is_opened_again_by_its_id_whatever_its_number_is_then(
     asked: list[CameraSpec] = []
     monkeypatch.setattr(capture_module, "CameraProcess", lambda spec, *_: asked.append(spec))
     spec = CameraSpec("cam", "device", "0")
-    capture = Capture(CaptureSettings(spec, None, None), cast(Listener, None), retry_first=False)
+    capture = Capture(CaptureSettings(spec, None, None), cast(Listener, SimpleNamespace(sink=None)), retry_first=False)
     capture._pin(spec)
     assert capture.found == CameraSpec("cam", "device", str(link))
     link.unlink()
