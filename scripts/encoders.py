@@ -1,6 +1,7 @@
 """Measures encoders as zlfeed runs them, on a real clip, and prints the tables of docs/encoders.md.
 
-`python scripts/encoders.py CLIP [--bitrate 400k] [--frames 240]`: each frame goes in when the one before has come out.
+`python scripts/encoders.py CLIP [--bitrate 400k] [--frames 240] [--rounds 3]`: each frame goes in when the one before
+has come out. Of several rounds, in which the cases follow one another, each figure is the middle one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -174,7 +175,14 @@ def _quality(program: Path, nut: bytes, frames: Sequence[Plane], settings: Encod
     return float(psnr[1]), float(ssim[1])
 
 
-async def run(clip: Path, bitrate: int, most: int) -> None:
+def middle(rounds: Sequence[Figures]) -> Figures:
+    """Each figure's median."""
+    columns = zip(*map(astuple, rounds), strict=True)
+    p50, p99, cpu_ms, held, kbps, largest, psnr, ssim = (statistics.median(column) for column in columns)
+    return Figures(p50, p99, cpu_ms, round(held), kbps, round(largest), psnr, ssim)
+
+
+async def run(clip: Path, bitrate: int, most: int, rounds: int) -> None:
     """Measures all cases with each FFmpeg, and prints a table for each."""
     frames, fps = read_clip(clip, most)
     height, width = frames[0].shape[0] * 2 // 3, frames[0].shape[1]
@@ -186,8 +194,12 @@ async def run(clip: Path, bitrate: int, most: int) -> None:
             "| encoder | preset | GOP | buffer | p50 ms | p99 ms | held | CPU ms | kbit/s | largest KB | PSNR | SSIM |"
         )
         print("|---|---|---|---|---|---|---|---|---|---|---|---|")
-        for case in cases():
-            f = await measure(program, case, frames, settings)
+        found: dict[Case, list[Figures]] = {}
+        for _ in range(rounds):
+            for case in cases():
+                found.setdefault(case, []).append(await measure(program, case, frames, settings))
+        for case, figures in found.items():
+            f = middle(figures)
             buffer = f"{case.buffer_s:g} s" if kind_of(case.encoder, case.codec).limits == "vbv" else "–"
             print(
                 f"| {case.encoder} | {case.preset} | {case.gop} | {buffer} | {f.p50:.1f} | {f.p99:.1f} | {f.held} | "
@@ -200,5 +212,6 @@ if __name__ == "__main__":
     parser.add_argument("clip", type=Path)
     parser.add_argument("--bitrate", type=parse_bitrate, default=400_000)
     parser.add_argument("--frames", type=int, default=240)
+    parser.add_argument("--rounds", type=int, default=1)
     given = parser.parse_args()
-    asyncio.run(run(given.clip, given.bitrate, given.frames))
+    asyncio.run(run(given.clip, given.bitrate, given.frames, given.rounds))

@@ -52,6 +52,15 @@ def test_what_gives_no_picture_is_not_fit() -> None:
     assert (str(working), str(broken)) == ("rpicam-vid: 30 fps, 12 ms old", "picamera2 gave no picture")
 
 
+def test_a_rate_that_the_camera_has_not_is_not_asked_of_the_ways() -> None:
+    ways = [sampled(RPICAM, 20.1, 12.0), sampled(PICAMERA2, 20.0, 5.0)]
+    for fitness in ways:
+        fitness.offered = 20.0
+    best = fitter(ways, 30)
+    assert best is not None
+    assert best.backend == PICAMERA2, "both give what there is"
+
+
 def test_a_sample_is_a_second_and_some_pictures() -> None:
     fitness = Fitness(RPICAM)
     assert not fitness.sampled(100.0), "the first picture is waited for elsewhere"

@@ -96,6 +96,8 @@ class Fitness:
 
     backend: str
     problem: str = ""
+    offered: float | None = None
+    """The rate at which the camera said it would give them."""
     ages_ms: list[float] = field(default_factory=list)
     """From the sensor's time stamp to the picture in hand; empty where the sensor's time is not told."""
     _count: int = 0
@@ -137,10 +139,11 @@ class Fitness:
 def fitter(found: Sequence[Fitness], fps: float) -> Fitness | None:
     """The fittest; None when none gave a picture.
 
-    First whether the rate is reached (else the higher rate), then how old a picture is when it is in hand; where the
-    ages are alike, picamera2, which sets controls without starting anew.
+    First whether the rate is reached that was asked for, or that the camera has (else the higher rate), then how old a
+    picture is when it is in hand; where the ages are alike, picamera2, which sets controls without starting anew.
     """
     working = [fitness for fitness in found if not fitness.problem]
+    fps = min(fps, max((fitness.offered or fps for fitness in working), default=fps))
     reaching = [fitness for fitness in working if (fitness.fps or 0.0) >= _ENOUGH * fps]
     if not reaching:
         return max(working, key=lambda fitness: fitness.fps or 0.0, default=None)
@@ -157,6 +160,37 @@ class Verdict(NamedTuple):
 
     backend: str
     why: str
+
+
+class Comparison:
+    """A CSI camera that can be read in several ways, on trial in one after the other."""
+
+    def __init__(self, spec: CameraSpec, there: Sequence[CameraSpec]) -> None:
+        self.spec = spec
+        self.found: list[Fitness] = []
+        self._left = list(there)
+
+    def next(self) -> CameraSpec | None:
+        """The next way to try, None when all were."""
+        if not self._left:
+            return None
+        spec = self._left.pop(0)
+        self.found.append(Fitness(spec.backend))
+        return spec
+
+    def failed(self, why: str) -> None:
+        """The way on trial gave no picture."""
+        self.found[-1].problem = why
+
+    @property
+    def problems(self) -> str:
+        """Why ways gave no picture, "" when all did."""
+        return "; ".join(dict.fromkeys(fitness.problem for fitness in self.found if fitness.problem))
+
+    def verdict(self, fps: float) -> Verdict | None:
+        """The way to take of those that were tried; None when none gave a picture."""
+        best = fitter(self.found, fps)
+        return Verdict(best.backend, "tried: " + "; ".join(map(str, self.found))) if best else None
 
 
 _verdicts: dict[str, Verdict] = {}
@@ -192,12 +226,16 @@ def recall(spec: CameraSpec, size: tuple[int, int], fps: float) -> Verdict | Non
     return _verdicts.get(mark)
 
 
-def remember(spec: CameraSpec, size: tuple[int, int], fps: float, verdict: Verdict | None) -> None:
-    """Keeps it for the next start; None: forgets it."""
+def remember(
+    spec: CameraSpec, size: tuple[int, int], fps: float, verdict: Verdict | None, *, lasting: bool = True
+) -> None:
+    """Keeps it, `lasting`: for the next start too; None: forgets it."""
     mark = _mark(spec, size, fps)
     _verdicts.pop(mark, None)
     if verdict:
         _verdicts[mark] = verdict
+        if not lasting:
+            return
     with contextlib.suppress(OSError):
         try:
             kept = state.read(_file())

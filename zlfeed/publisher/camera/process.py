@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from zlfeed.errors import CameraError
 from zlfeed.publisher.camera.child import CameraChild
-from zlfeed.publisher.camera.csi_ways import PICAMERA2, Fitness, Verdict, fitter, recall, remember, ways
+from zlfeed.publisher.camera.csi_ways import PICAMERA2, Comparison, recall, remember, ways
 from zlfeed.publisher.camera.records import ControlSet, Request
 from zlfeed.publisher.camera.source import CameraSpec, FrameInfo, Opened
 from zlfeed.publisher.camera.v4l2 import candidates
@@ -24,29 +24,6 @@ _CSI_CANDIDATE_TIMEOUT_S = 8.0
 """The same for a CSI camera, whose program takes seconds to start on a small Pi."""
 DEFAULT_SIZE, DEFAULT_FPS = (640, 480), 30.0
 """What a CSI camera is asked for when nothing is said."""
-
-
-class _Comparison:
-    """A CSI camera that can be read in several ways, on trial in one after the other."""
-
-    def __init__(self, spec: CameraSpec, there: list[CameraSpec]) -> None:
-        self.spec = spec
-        self._left = there
-        self.found: list[Fitness] = []
-        self.problems: list[str] = []
-
-    def next(self) -> CameraSpec | None:
-        """The next way to try, None when all were."""
-        if not self._left:
-            return None
-        spec = self._left.pop(0)
-        self.found.append(Fitness(spec.backend))
-        return spec
-
-    def failed(self, why: str) -> None:
-        """The way on trial gave no picture."""
-        self.found[-1].problem = why
-        self.problems.append(why)
 
 
 class CameraProcess:
@@ -71,7 +48,7 @@ class CameraProcess:
         self._candidates: Iterator[CameraSpec] = iter(())
         self._give_up_at = math.inf
         self._patience_s = _CANDIDATE_TIMEOUT_S
-        self._comparison: _Comparison | None = None
+        self._comparison: Comparison | None = None
         self._why = ""
         self._child = CameraChild(self._way(spec) if spec.kind == "csi" else spec)
 
@@ -231,7 +208,7 @@ class CameraProcess:
         way = self._way(spec)
         there = ways(spec)
         if not way.backend:
-            self._comparison = _Comparison(spec, there)
+            self._comparison = Comparison(spec, there)
             found = self._comparison.next()
             assert found is not None
             way = found
@@ -266,10 +243,11 @@ class CameraProcess:
         verdict = recall(spec, *self._asked)
         return replace(spec, backend=verdict.backend) if verdict else spec
 
-    def _sample(self, comparison: _Comparison, deadline: float) -> None:
+    def _sample(self, comparison: Comparison, deadline: float) -> None:
         """Takes pictures from the way on trial until it has been seen enough of, and then goes on; or the deadline."""
         opened, fitness = self._child.opened, comparison.found[-1]
         assert opened is not None
+        fitness.offered = opened.fps
         into = np.empty((opened.height * 3 // 2, opened.width), np.uint8)
         while (now := time.monotonic()) < deadline:
             if fitness.sampled(now):
@@ -283,20 +261,20 @@ class CameraProcess:
             elif time.monotonic() >= self._give_up_at:
                 raise CameraError(f"{self._child.spec.text} gave no picture within {self._patience_s:g} s")
 
-    def _compare_on(self, comparison: _Comparison) -> str | None:
-        """Goes on to the next way, or to the fittest when all were tried; why none does, None if one."""
+    def _compare_on(self, comparison: Comparison) -> str | None:
+        """Goes on to the next way, or to the fittest when all were tried; why there is none, None otherwise."""
         if (spec := comparison.next()) is not None:
             self._open(spec)
             return None
-        best = fitter(comparison.found, self._asked[1])
+        verdict = comparison.verdict(self._asked[1])
         self._comparison = None
-        if best is None:
-            return "; ".join(dict.fromkeys(comparison.problems))
-        self._why = "tried: " + "; ".join(str(fitness) for fitness in comparison.found)
-        if len(comparison.problems) == 0:  # what gave no picture may only have been busy
-            remember(comparison.spec, *self._asked, Verdict(best.backend, self._why))
-        if self._child.spec.backend != best.backend:
-            self._open(replace(comparison.spec, backend=best.backend))
+        if verdict is None:
+            return comparison.problems
+        self._why = verdict.why
+        # What gave no picture may only have been busy: it is tried again at the next start.
+        remember(comparison.spec, *self._asked, verdict, lasting=not comparison.problems)
+        if self._child.spec.backend != verdict.backend:
+            self._open(replace(comparison.spec, backend=verdict.backend))
         self._give_up_at = time.monotonic() + self._patience_s if self.spec.kind == "auto" else math.inf
         return None
 
