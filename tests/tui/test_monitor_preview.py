@@ -17,7 +17,7 @@ import pytest
 
 from tests.tui.scenes import NOW_S, URL, Scripted, healthy, many
 from tests.tui.test_monitor_command import Publisher, publishing
-from tests.tui.test_monitor_screens import LARGE, SIZES, running, shows, text
+from tests.tui.test_monitor_screens import LARGE, SIZES, running, shows, text, until
 from tests.unit.test_monitor_preview import jpeg
 from zlfeed.model import Thumbnail
 from zlfeed.monitor.app import MonitorApp
@@ -115,9 +115,7 @@ async def test_in_the_terminals_own_pixels(way: str, begins: str, width: int) ->
         assert asked.width == min(pane._extent[0] * width, 160 if way == "kitty" else 240)
         source.pictures.on_thumbnail(URL, picture(), NOW_S + 1.0)
         source.on_picture()
-        await pilot.pause()
-        await pilot.pause()
-        assert begins in written[-1]
+        await until(pilot, lambda: bool(written) and begins in written[-1])
         x, y = pane.region.offset
         assert written[-1].startswith(f"\x1b7\x1b[{y + 2};{x + 2}H")
         assert not colours(app) & {"(250, 0, 0)", "(0, 0, 250)"}
@@ -125,7 +123,7 @@ async def test_in_the_terminals_own_pixels(way: str, begins: str, width: int) ->
         # What lies over it is not drawn over, and when that has gone it is there again.
         await pilot.press("question_mark")
         await shows(app, pilot, "Log to a file")
-        await pilot.pause()
+        await until(pilot, lambda: way != "kitty" or "a=d" in written[-1])
         await pilot.pause()
         hidden = len(written)
         source.on_picture()
@@ -137,13 +135,11 @@ async def test_in_the_terminals_own_pixels(way: str, begins: str, width: int) ->
         app.refresh_figures()
         source.pictures.on_thumbnail(URL, picture(data=jpeg(colour=(0, 0, 250))), NOW_S + 1.5)
         source.on_picture()
-        await pilot.pause()
-        await pilot.pause()
-        assert begins in written[-1]
+        await until(pilot, lambda: len(written) > hidden and begins in written[-1])
         await pilot.press("v")
+        await until(pilot, lambda: not pane.display and (way != "kitty" or "a=d" in written[-1]))
         await pilot.pause()
         count = len(written)
-        assert (way == "kitty") == ("a=d" in written[-1])
         app.redraw()
         await pilot.pause()
         assert len(written) == count
