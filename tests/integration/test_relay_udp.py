@@ -121,7 +121,7 @@ def numbers(pictures: list[Picture]) -> list[int]:
 
 
 async def test_without_a_sign_of_life_a_session_whose_connection_is_gone_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(UdpReader, "ORPHAN_S", 1.0)
+    monkeypatch.setattr(UdpReader, "ORPHAN_S", 0.7)
     async with relaying() as feed, udp_ports() as ports:
         feed.gop(1)
         async with connected(feed.url) as client:
@@ -129,7 +129,7 @@ async def test_without_a_sign_of_life_a_session_whose_connection_is_gone_ends(mo
             await ports.picture()
         rtcp = server_ports(answer)[1]
         gone = time.monotonic()
-        while time.monotonic() - gone < 2.0:
+        while time.monotonic() - gone < 1.5:
             ports.send(1, receiver_report(feed.stream.rtp.ssrc, framed=False), rtcp)
             await asyncio.sleep(0.1)
         assert len(feed.viewers()) == 1
