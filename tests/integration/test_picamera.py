@@ -107,13 +107,13 @@ def test_a_rate_that_the_camera_has_not_is_said(installed: Any) -> None:
 
 
 def test_csi_takes_the_fitter_way_and_remembers_it(installed: Any, tmp_path: Path) -> None:
-    installed(rpicam={"age_ms": 12}, age_ms=60)
-    with camera("csi") as process:
+    installed(rpicam={"age_ms": 12}, age_ms=150)
+    with camera("csi", fps=10) as process:
         assert "(tried: rpicam-vid: " in process.opened.description
         assert not process.opened.live_controls, "rpicam-vid's pictures are younger"
         assert process.live_spec.backend == "", "when it is opened again the way may be another"
-    (tmp_path / "bin" / "orders.json").write_text('{"age_ms": 90}')  # the same program, as far as its file tells
-    with camera("csi") as process:
+    (tmp_path / "bin" / "orders.json").write_text('{"age_ms": 300}')  # the same program, as far as its file tells
+    with camera("csi", fps=10) as process:
         assert not process.opened.live_controls, "it is not found out again"
     with camera("picamera2") as process:
         assert process.opened.live_controls, "unless one is named"

@@ -151,6 +151,11 @@ def test_every_option_that_is_used_is_one_that_the_program_has() -> None:
 
 def test_controls_left_to_the_camera_are_not_mentioned() -> None:
     assert rpicam.control_options({"brightness": "default", "exposure": "0", "gain": "0.0", "nonsense": "1"}) == []
+    wrong = {"brightness": "7", "awb": "moonlight", "contrast": "much", "gain": ""}
+    assert rpicam.control_options(wrong) == [], "it would end for them"
+    assert {c.name: c.value for c in rpicam.controls_of({}, wrong) if c.name in wrong} == {
+        "brightness": "0", "awb": "auto", "contrast": "1", "gain": "0",
+    }  # fmt: skip
     assert rpicam.control_options({"brightness": "-0.2", "awb": "daylight"}) == [
         ("--brightness", "-0.2"), ("--awb", "daylight"),
     ]  # fmt: skip

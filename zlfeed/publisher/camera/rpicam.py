@@ -119,20 +119,30 @@ def buffer_size(line: str) -> int | None:
 
 
 def control_options(controls: Mapping[str, str]) -> list[tuple[str, ...]]:
-    """The options that set controls; "default", like an empty value, leaves one to the program."""
-    by_name = {control.name: option for _, option, control in CONTROLS}
-    return [
-        (by_name[name], value)
-        for name, value in controls.items()
-        if name in by_name and value not in ("", "default") and not _is_automatic(name, value)
-    ]
+    """The options that set controls; "default", like an empty value, leaves one to the program.
+
+    So does a value that it does not take: it would end for it, and there would be no picture.
+    """
+    by_name = {control.name: (option, control) for _, option, control in CONTROLS}
+    found: list[tuple[str, ...]] = []
+    for name, value in controls.items():
+        if name in by_name and value != "default":
+            option, control = by_name[name]
+            if _fits(control, value) and not (name in _AUTOMATIC_AT_ZERO and float(value) == 0):
+                found.append((option, value))
+    return found
 
 
-def _is_automatic(name: str, value: str) -> bool:
+def _fits(control: Control, value: str) -> bool:
+    """Whether a control can have that value."""
+    if control.choices:
+        return value in control.choices
     try:
-        return name in _AUTOMATIC_AT_ZERO and float(value) == 0
+        number = float(value)
     except ValueError:
         return False
+    low, high = control.minimum, control.maximum
+    return (low is None or number >= low) and (high is None or number <= high)
 
 
 def controls_of(ranges: Mapping[str, tuple[float, float]], values: Mapping[str, str]) -> list[Control]:
@@ -148,8 +158,8 @@ def controls_of(ranges: Mapping[str, tuple[float, float]], values: Mapping[str, 
         default = control.choices[0] if control.choices else None
         if default is None and control.default_value is not None:
             default = f"{control.default_value:g}"
-        value = values.get(control.name)
-        found.append(replace(control, value=default if value in (None, "", "default") else value))
+        value = values.get(control.name, "default")
+        found.append(replace(control, value=value if value != "default" and _fits(control, value) else default))
     return found
 
 
