@@ -84,7 +84,8 @@ class Request:
         """Reads what to_line() wrote."""
         fields = json.loads(line)
         size = (fields["size"][0], fields["size"][1]) if fields["size"] else None
-        return cls(CameraSpec(**fields["spec"]), size, fields["fps"], fields["controls"])
+        spec = CameraSpec(**{**fields["spec"], "besides": tuple(fields["spec"]["besides"])})
+        return cls(spec, size, fields["fps"], fields["controls"])
 
 
 Record = Opened | FrameInfo | Failure | ControlSet | Note | End

@@ -121,7 +121,8 @@ def candidates(spec: CameraSpec, dev: Path = _DEV, sysfs: Path = _SYSFS) -> list
         return [CameraSpec(spec.name, "device", str(number)) for number in range(4)]
     devices = [device.target for device in _devices(dev, sysfs) if device.target not in spec.besides]
     found = [CameraSpec(spec.name, "device", device) for device in devices]
-    if "csi:0" not in spec.besides and (find_program() or find_python()):
+    # Other Pythons are asked only where nothing else is to be had: each takes 50 ms, and a second on a small Pi.
+    if "csi:0" not in spec.besides and (find_program() or (not found and find_python())):
         found.append(CameraSpec(spec.name, "csi", "0"))
     if not found and spec.besides:
         raise CameraError(f"this machine has no camera but {' and '.join(spec.besides)}: plug another in")
