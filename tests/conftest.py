@@ -10,8 +10,15 @@ from hypothesis import HealthCheck, settings
 
 from zlfeed import logs
 
-# A busy machine is no failure.
-settings.register_profile("zlfeed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is no failure, nor are large examples; and every run is the same run, so that what is red is red for a
+# reason. ZLFEED_EXAMPLES=5000 looks for other examples, so many of each test.
+_EXPLORED = os.environ.get("ZLFEED_EXAMPLES")
+settings.register_profile(
+    "zlfeed", deadline=None, derandomize=not _EXPLORED, database=None, max_examples=int(_EXPLORED or 100),
+    suppress_health_check=[
+        HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example, HealthCheck.filter_too_much,
+    ],
+)  # fmt: skip
 settings.load_profile("zlfeed")
 
 
