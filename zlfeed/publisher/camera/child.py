@@ -177,9 +177,9 @@ class CameraChild:
         self._stopping = True
         with contextlib.suppress(OSError):
             self._stdin.close()
-        if not self._ends_within(0.4):
+        if not self._ends_within(0.25):
             self._process.terminate()
-            if not self._ends_within(0.2):
+            if not self._ends_within(0.15):
                 self._process.kill()
                 # Only a process stuck inside the kernel outlives this; it ends when its driver lets go.
                 self._ends_within(0.5)
