@@ -1,6 +1,16 @@
-"""`python -m zlfeed`."""
+"""`zlfeed`, and `python -m zlfeed`."""
 
-from zlfeed.cli import main
+import signal
+
+
+def run() -> None:
+    """The program's entry point. Until a command begins (commands.common.end), Ctrl-C just ends the process."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the shell has it ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from zlfeed.cli import main
+
+    main()
+
 
 if __name__ == "__main__":
-    main()
+    run()

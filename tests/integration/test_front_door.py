@@ -59,7 +59,7 @@ class Door:
         self.front = FrontDoor(
             settings,
             self.relay,
-            feeding=lambda: next(frames),
+            feeding=lambda: {"cam": next(frames)},
             on_event=lambda *event: self.events.append(event),
             on_change=lambda: None,
         )

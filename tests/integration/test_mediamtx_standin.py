@@ -7,7 +7,9 @@ import contextlib
 import errno
 import itertools
 import os
+import shutil
 import signal
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -19,7 +21,7 @@ from structlog.testing import capture_logs
 from tests.support.standin_mediamtx import StandIn
 from zlfeed.errors import StartError
 from zlfeed.publisher.front import _free_tcp
-from zlfeed.publisher.mediamtx import server
+from zlfeed.publisher.mediamtx import progress, server
 from zlfeed.publisher.mediamtx.child import MediaMtxProcess
 from zlfeed.publisher.mediamtx.config import MediaMtxSettings, Ports
 from zlfeed.publisher.mediamtx.locate import locate
@@ -35,7 +37,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "POLL_S", 0.1)
     monkeypatch.setattr(server, "API_TIMEOUT_S", 0.3)
     monkeypatch.setattr(server, "START_S", 1.5)
-    monkeypatch.setattr(server, "PROGRESS_S", 1.0)
+    monkeypatch.setattr(progress, "STUCK_S", 1.0)
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ class Supervised:
         self.mediamtx = MediaMtx(
             standin.path,
             settings,
-            feeding=lambda: next(frames),
+            feeding=lambda: {"cam": next(frames)},
             on_event=lambda *event: self.events.append(event),
             on_change=lambda: None,
         )
@@ -155,10 +157,10 @@ async def test_one_that_receives_nothing_is_stuck_although_its_api_answers(stand
 
 async def test_one_that_receives_nothing_while_nothing_is_sent_is_let_be(standin: StandIn) -> None:
     async with supervised(standin) as it:
-        it.mediamtx._feeding = lambda: 7
+        it.mediamtx._feeding = lambda: {"cam": 7}
         await it.ready()
         standin.be("stuck")
-        await asyncio.sleep(2 * server.PROGRESS_S)
+        await asyncio.sleep(2 * progress.STUCK_S)
     assert standin.count() == 1
 
 
@@ -279,3 +281,20 @@ def test_a_program_that_is_no_mediamtx_is_refused(
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="--mediamtx-path"):
         locate(tmp_path / "nothing")
+
+
+async def test_what_a_killed_publisher_left_is_swept_away(standin: StandIn) -> None:
+    gone = next(pid for pid in range(4_000_000, 4_100_000) if not psutil.pid_exists(pid))
+    left = Path(tempfile.gettempdir()) / f"zlfeed-mediamtx-{gone}-x"
+    ours = left.with_name(f"zlfeed-mediamtx-{os.getpid()}-x")
+    for folder in (left, ours):
+        folder.mkdir()
+        (folder / "mediamtx.yml").write_text("a token")
+    try:
+        async with supervised(standin) as it:
+            await it.ready()
+        assert not left.exists()
+        assert (ours / "mediamtx.yml").exists()
+    finally:
+        for folder in (left, ours):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -184,3 +185,17 @@ def test_bash_completes_commands_and_options() -> None:
     assert completed("zlfeed", "pub") == ["publish"]
     assert "--bitrate" in completed("zlfeed", "publish", "--bit")
     assert {"install", "uninstall", "status"} <= set(completed("zlfeed", "service", ""))
+
+
+def test_interrupted_while_it_loads_it_says_nothing() -> None:
+    """Ctrl-C before the command begins: no traceback of an import."""
+    slow = (
+        "import signal, sys\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer': signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        "from zlfeed.__main__ import run; run()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", slow], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")

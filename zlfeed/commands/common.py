@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -118,6 +119,8 @@ def end(command: Callable[[], int]) -> None:
     """Runs a command to its exit code; our own errors become one line on stderr."""
     from zlfeed.logs import scrub
 
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on it has its own exit code
     try:
         code = command()
     except ZlfeedError as error:

@@ -225,7 +225,7 @@ class Publisher:
         return FrontDoor(
             door,
             self._relay,
-            feeding=lambda: sum(pipeline.frames_sent for pipeline in self._pipelines),
+            feeding=lambda: {pipeline.name: pipeline.frames_sent for pipeline in self._pipelines},
             on_event=self._event,
             on_change=self._changed,
         )

@@ -8,7 +8,7 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -115,7 +115,7 @@ class FrontDoor:
         settings: DoorSettings,
         relay: Relay,
         *,
-        feeding: Callable[[], int],
+        feeding: Callable[[], Mapping[str, int]],
         on_event: EventSink,
         on_change: Callable[[], None],
     ) -> None:

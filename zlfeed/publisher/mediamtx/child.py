@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import tempfile
 from pathlib import Path
+
+import psutil
 
 from zlfeed.errors import StartError
 from zlfeed.exits import exit_words
@@ -17,6 +20,7 @@ from zlfeed.publisher.mediamtx import config
 from zlfeed.publisher.mediamtx.config import MediaMtxSettings
 
 _CONFIGURATION = "mediamtx.yml"
+_FOLDER = "zlfeed-mediamtx-"
 _STOP_STEPS = ((signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (signal.SIGKILL, 1.0))
 
 
@@ -40,7 +44,8 @@ class MediaMtxProcess:
             raise StartError(f"{program} cannot be started: {os.strerror(error.errno or 0)}") from None
         folder = None
         try:
-            folder = tempfile.TemporaryDirectory(prefix="zlfeed-mediamtx-")  # a folder of 0700
+            _sweep()
+            folder = tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-")  # a folder of 0700
             file = Path(folder.name) / _CONFIGURATION
             _write_private(file, config.text(settings))
             process = await asyncio.create_subprocess_exec(
@@ -109,3 +114,11 @@ class MediaMtxProcess:
 def _write_private(file: Path, text: str) -> None:
     with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
         out.write(text)
+
+
+def _sweep() -> None:
+    """Removes what publishers that were killed have left, perhaps with a token in it."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*"):
+        owner = left.name.removeprefix(_FOLDER).partition("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)  # another user's stays

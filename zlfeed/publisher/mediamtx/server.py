@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from zlfeed import logs
@@ -13,6 +13,7 @@ from zlfeed.errors import StartError
 from zlfeed.publisher.mediamtx.api import Api, ApiError, NotAsked, PathState
 from zlfeed.publisher.mediamtx.child import MediaMtxProcess
 from zlfeed.publisher.mediamtx.config import MediaMtxSettings
+from zlfeed.publisher.mediamtx.progress import Progress
 from zlfeed.restart import Restarts
 from zlfeed.retry import backoff
 
@@ -24,8 +25,6 @@ API_TIMEOUT_S = 0.6
 API_MISSES = 2
 START_S = 10.0
 """How long it may take to serve. A budget of five such starts is spent within its minute."""
-PROGRESS_S = 6.0
-"""MediaMTX drops a silent source after 10 s itself; what does not advance for this long is stuck."""
 
 EventSink = Callable[[str, str, str], None]
 
@@ -38,12 +37,12 @@ class MediaMtx:
         program: Path,
         settings: Callable[[], MediaMtxSettings],
         *,
-        feeding: Callable[[], int],
+        feeding: Callable[[], Mapping[str, int]],
         on_event: EventSink,
         on_change: Callable[[], None],
         patience_s: float | None = None,
     ) -> None:
-        """`feeding` gives the frames sent to it so far: while they advance, its bytes must.
+        """`feeding` gives the frames sent to each path so far: while they advance, its bytes must.
 
         `patience_s`: it is given up when it was missed for so long (or twice as long as its first start took; START_S
         where it has never served), whatever its budget.
@@ -123,8 +122,8 @@ class MediaMtx:
             await asyncio.shield(process.stop(force=hangs))
 
     async def _watch(self, process: MediaMtxProcess, api: Api) -> str:
-        started = progressed = time.monotonic()
-        served, misses, received, fed = False, 0, -1, self._feeding()
+        started, progress = time.monotonic(), Progress()
+        served, misses = False, 0
         ended = asyncio.ensure_future(process.wait())
         try:
             while True:
@@ -146,13 +145,10 @@ class MediaMtx:
                     if (served and misses >= API_MISSES) or now - started > START_S:
                         return f"MediaMTX hangs: its API gave {error}"
                     continue
-                total = sum(path.bytes_received for path in self.paths.values())
-                feeding = self._feeding()
-                if total != received or feeding == fed:
-                    received, fed, progressed = total, feeding, now
-                    self._well_at = now
-                elif now - progressed > PROGRESS_S:
-                    return f"MediaMTX is stuck: it received nothing for {PROGRESS_S:g} s while frames were sent"
+                received = {name: path.bytes_received for name, path in self.paths.items()}
+                if stuck := progress.look(now, self._feeding(), received):
+                    return f"MediaMTX is stuck: its path {stuck} received nothing while frames were sent"
+                self._well_at = progress.well_at
                 self._serves(now, started)
                 if self.ready:
                     served = True
