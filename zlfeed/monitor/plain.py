@@ -157,9 +157,9 @@ def to_json(kind: str, record: CameraStatus | Event | LinkState, url: str | None
 
 
 def _finite(value: Any) -> Any:
-    """JSON has neither NaN nor infinity, and a publisher may send both."""
+    """JSON has neither NaN nor infinity, and a publisher may send both; figures come in 1/256, and are said in 1/100."""
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return round(value, 2) if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

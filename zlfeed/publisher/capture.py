@@ -19,6 +19,7 @@ from zlfeed import logs
 from zlfeed.errors import CameraEnded, CameraError
 from zlfeed.model import Control
 from zlfeed.publisher.camera import CameraProcess, CameraSpec, FrameInfo, Opened
+from zlfeed.publisher.camera.child import end_ahead
 from zlfeed.publisher.camera.v4l2 import device_path, stable_link
 from zlfeed.publisher.picture.i420 import Plane
 from zlfeed.publisher.picture.outlet import FrameSink, Look, Outlet
@@ -332,6 +333,7 @@ class Capture:
         """The camera is nobody's; viewers get slates."""
         self._begin_slates()
         self._close(self._camera)
+        end_ahead(self._settings.spec.kind)
         self.restarts.off()
         self._note_privacy("released")
         while self._settings.privacy == "released" and not self._stop.wait(_POLL_S / 2):

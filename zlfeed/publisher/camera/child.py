@@ -94,6 +94,18 @@ def start_ahead(kinds: Iterable[str]) -> None:
             _ahead.setdefault(kind, []).append(_Worker(kind))
 
 
+def end_ahead(kind: str) -> None:
+    """Ends a process of that kind that nobody has taken: its camera is not to be opened, and none is to be at it."""
+    if _ahead.get(kind):
+        worker = _ahead[kind].pop()
+        worker.process.kill()
+        worker.process.wait()
+        for pipe in (worker.process.stdin, worker.process.stdout, worker.process.stderr):
+            if pipe:
+                pipe.close()
+        worker.handle.close()
+
+
 class CameraChild:
     """The process that reads one source, its record pipe and its frames. stop() from any thread, the rest from one."""
 
