@@ -157,7 +157,7 @@ def to_json(kind: str, record: CameraStatus | Event | LinkState, url: str | None
 
 
 def _finite(value: Any) -> Any:
-    """JSON has neither NaN nor infinity, and a publisher may send both; figures come in 1/256, and are said in 1/100."""
+    """JSON has no NaN and no infinity, and a publisher may send both; figures come in 1/256, and are told in 1/100."""
     if isinstance(value, float):
         return round(value, 2) if math.isfinite(value) else None
     if isinstance(value, Mapping):
