@@ -23,6 +23,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
+from textual.pilot import Pilot
 
 from zlfeed.children import Command
 from zlfeed.monitor.app import MonitorApp
@@ -40,6 +41,7 @@ PICTURES = {
 READY_S = 30.0
 QUIET_PERCENT = 25.0
 QUIET_S = 600.0
+WELL_S = 60.0
 
 
 @contextlib.asynccontextmanager
@@ -83,15 +85,26 @@ async def quiet() -> None:
     sys.exit(f"this machine was busy for {QUIET_S / 60:g} minutes: try again later, or take it as it is with --busy")
 
 
+async def well(app: MonitorApp, pilot: Pilot[None]) -> None:
+    """Waits a while for a moment in which others leave the machine enough."""
+    deadline = asyncio.get_running_loop().time() + WELL_S
+    while asyncio.get_running_loop().time() < deadline:
+        camera = app.session.camera
+        if camera is not None and camera.health.level == "good":
+            return
+        await pilot.pause(0.1)
+
+
 async def monitor_pictures(url: str) -> None:
     """The monitor in every size, connected to `url`."""
     for name, (size, theme, keys) in PICTURES.items():
         app = MonitorApp(Feeds({url: hello("")}, timeout_s=2.0))
         app.session.glyphs = UNICODE
         app.session.many_colors = True
-        async with asyncio.timeout(READY_S), app.run_test(size=size) as pilot:
+        async with asyncio.timeout(READY_S + WELL_S), app.run_test(size=size) as pilot:
             while not (app.session.camera and app.session.camera.status and app.session.camera.host.link.round_trip_ms):
                 await pilot.pause(0.1)
+            await well(app, pilot)
             app.theme = theme
             await pilot.press(*keys)
             await pilot.pause(5.0 if keys == ("v",) else 1.5)  # the preview's cost is known after some pictures
