@@ -193,15 +193,14 @@ class ViewersDialog(Dialog):
             for viewer in status.viewers:
                 report = viewer.report
                 lines.append(cards.viewer_line(viewer, cells - 4, self.session.limits))
-                parts = [
-                    viewer.agent,
-                    f"{fmt.count(viewer.frames_sent)} frames sent",
-                    f"loss {fmt.percent(viewer.loss_percent)}",
-                    f"jitter {fmt.ms(viewer.jitter_ms)} ms",
-                ]
+                parts = []  # what matters most first: the end is cut where there is little room
                 if report:
                     parts.append(f"p95 {fmt.ms(report.latency_p95_ms)} ±{fmt.ms(report.latency_error_ms)} ms")
                     parts.append(f"longest freeze {fmt.ms(report.longest_freeze_ms)} ms")
+                if viewer.transport != "tcp" or viewer.loss_percent is not None:  # over TCP there is none to be told
+                    parts.append(f"loss {fmt.percent(viewer.loss_percent)}")
+                    parts.append(f"jitter {fmt.ms(viewer.jitter_ms)} ms")
+                parts += [f"{fmt.count(viewer.frames_sent)} frames sent", viewer.agent]
                 joint = f" {glyphs.middot} "
                 lines.append((Span("   " + joint.join(part for part in parts if part), "dim"),))
         right = [Span("Esc", "dim")]
