@@ -96,14 +96,8 @@ def start_ahead(kinds: Iterable[str]) -> None:
 
 def end_ahead(kind: str) -> None:
     """Ends a process of that kind that nobody has taken: its camera is not to be opened, and none is to be at it."""
-    if _ahead.get(kind):
-        worker = _ahead[kind].pop()
-        worker.process.kill()
-        worker.process.wait()
-        for pipe in (worker.process.stdin, worker.process.stdout, worker.process.stderr):
-            if pipe:
-                pipe.close()
-        worker.handle.close()
+    if ready := _ahead.get(kind):
+        ready.pop().discard()
 
 
 class CameraChild:
