@@ -104,10 +104,10 @@ async def monitor_pictures(url: str) -> None:
         async with asyncio.timeout(READY_S + WELL_S), app.run_test(size=size) as pilot:
             while not (app.session.camera and app.session.camera.status and app.session.camera.host.link.round_trip_ms):
                 await pilot.pause(0.1)
-            await well(app, pilot)
             app.theme = theme
             await pilot.press(*keys)
             await pilot.pause(5.0 if keys == ("v",) else 1.5)  # the preview's cost is known after some pictures
+            await well(app, pilot)
             picture = app.export_screenshot(title="zlfeed monitor")
         (FOLDER / f"{name}.svg").write_text(picture, encoding="utf-8")
         print(f"docs/img/{name}.svg")
