@@ -21,7 +21,7 @@ demo: $(VENV)/.run
 # that has other work too may miss a deadline: such a test is tried again, and listed as RERUN. What fails thrice, fails.
 test: lint types check-proto
 ifeq ($(strip $(ARGS)),)
-	$(BIN)/python -m pytest -n $(JOBS) $(RERUNS) -m "not alone"
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(RERUNS) -m "not alone"
 	$(BIN)/python -m pytest $(RERUNS) -m alone
 else
 	$(BIN)/python -m pytest $(ARGS)

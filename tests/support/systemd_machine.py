@@ -96,6 +96,8 @@ def booted() -> Iterator[Machine]:
     tree = _cgroups()
     if os.geteuid() != 0 or tree is None:
         pytest.skip("a machine with a systemd of its own wants root and cgroup2")
+    if any(Path(sys.executable).is_relative_to(private) for private in ("/tmp", "/var/tmp", "/run", "/dev")):
+        pytest.skip(f"a service has a /tmp, /var/tmp, /run and /dev of its own, and does not see {sys.executable}")
     with tempfile.TemporaryDirectory(prefix="zlfeed-machine-", dir="/var/tmp") as folder:
         _try_it(folder)
         own = tree / f"zlfeed-test-{uuid.uuid4().hex[:8]}"
@@ -110,7 +112,10 @@ def booted() -> Iterator[Machine]:
             env={**os.environ, "ROOT": f"{folder}/root"}, stdin=subprocess.DEVNULL, stdout=words, stderr=words,
         )  # fmt: skip
         try:
-            yield Machine(_init(own, spawned, words.fileno()))
+            machine = Machine(_init(own, spawned, words.fileno()))
+            if machine.run("test", "-x", sys.executable).returncode:
+                pytest.skip(f"{sys.executable} is on another file system than the machine's root, which is all it has")
+            yield machine
         finally:
             spawned.kill()  # its init goes with it, and with that all else in there
             spawned.wait(20)

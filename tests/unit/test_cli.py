@@ -191,6 +191,7 @@ def test_interrupted_while_it_loads_it_says_nothing() -> None:
     """Ctrl-C before the command begins: no traceback of an import."""
     slow = (
         "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background has it ignored
         "class Slow:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name == 'typer': signal.raise_signal(signal.SIGINT)\n"
