@@ -19,9 +19,8 @@ import pytest
 
 from zlfeed.errors import CameraError
 from zlfeed.publisher.camera import CameraProcess, CameraSpec, parse_camera
-from zlfeed.publisher.camera import child as child_module
 from zlfeed.publisher.camera import process as process_module
-from zlfeed.publisher.camera.child import start_ahead
+from zlfeed.publisher.camera.child import started_ahead
 
 SOURCES = """
     import contextlib, os, re, signal, sys, threading, time
@@ -393,15 +392,16 @@ def test_a_csi_camera_is_refused_plainly() -> None:
 
 
 def test_a_process_that_was_started_ahead_is_the_first_cameras() -> None:
-    start_ahead(["test"])
-    try:
-        (waiting,) = (child.pid for child in psutil.Process().children() if "test" in child.cmdline())
+    with started_ahead(["test", "file"]):
+        ahead = {
+            child.cmdline()[-1]: child for child in psutil.Process().children() if "worker" in str(child.cmdline())
+        }
         pids = []
         for _ in range(2):
             camera = CameraProcess(parse_camera("test", "front"), None, None)
             pids.append(camera.pid)
             camera.stop()
-    finally:
-        assert not child_module._ahead["test"]
-    assert pids[0] == waiting
-    assert pids[1] != waiting
+        assert pids[0] == ahead["test"].pid
+        assert pids[1] != ahead["test"].pid
+        assert ahead["file"].is_running()
+    assert not ahead["file"].is_running(), "nobody has taken it"

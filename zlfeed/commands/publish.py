@@ -295,14 +295,14 @@ def publish(
         if sys.platform == "win32":
             raise UsageError("publish runs on Linux and macOS; on Windows use receive and monitor")
         from zlfeed.opencv import load_cv2
-        from zlfeed.publisher.camera.child import start_ahead
+        from zlfeed.publisher.camera.child import started_ahead
         from zlfeed.publisher.specs import camera_specs
 
         specs = [(spec, settings.of(spec.name)) for spec in camera_specs(settings)]
-        start_ahead(spec.kind for spec, own in specs if not own.passthrough and own.encoder != "rpicam")
-        load_cv2()  # the sentence about a missing library, before anything else needs it
-        from zlfeed.publisher.app import serve
+        with started_ahead(spec.kind for spec, own in specs if not own.passthrough and own.encoder != "rpicam"):
+            load_cv2()  # the sentence about a missing library, before anything else needs it
+            from zlfeed.publisher.app import serve
 
-        return asyncio.run(serve(settings, as_json=json))
+            return asyncio.run(serve(settings, as_json=json))
 
     end(run)

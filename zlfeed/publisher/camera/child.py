@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import zlfeed
@@ -81,17 +81,25 @@ def _take(spec: CameraSpec) -> _Worker:
 
 
 _ahead: dict[str, list[_Worker]] = {}
-"""Processes that load while their publisher does, by kind. What nobody takes ends with the publisher, by its pipe."""
+"""Processes that load while their publisher does, by kind."""
 
 
-def start_ahead(kinds: Iterable[str]) -> None:
+@contextlib.contextmanager
+def started_ahead(kinds: Iterable[str]) -> Iterator[None]:
     """Has a process ready for the first camera of each of these kinds; from the thread that lives longest.
 
     A publisher is as long at loading itself as its camera process is: one after the other they kept viewers waiting.
+    What nobody has taken by the end is ended.
     """
     with contextlib.suppress(OSError):  # the camera itself says so
         for kind in kinds:
             _ahead.setdefault(kind, []).append(_Worker(kind))
+    try:
+        yield
+    finally:
+        for workers in _ahead.values():
+            while workers:
+                workers.pop().discard()
 
 
 def end_ahead(kind: str) -> None:
