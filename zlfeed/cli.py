@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import io
 import sys
@@ -10,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from zlfeed import startup
 from zlfeed.commands.common import Command, Group
 
 COMMANDS = ("publish", "receive", "monitor", "cameras", "demo", "bench", "doctor")
@@ -64,8 +64,7 @@ def program(only: str = "") -> typer.Typer:
 
 def main() -> None:
     """The program's entry point."""
-    # Until the command itself begins: what imports make is no garbage; to look through it took a tenth of the time.
-    gc.disable()
+    startup.loading()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Where a sign has no place in the encoding (LC_ALL=C, a Windows code page), "?" must do.
         sys.stdout.reconfigure(errors="replace")

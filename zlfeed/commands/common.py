@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from zlfeed import startup
 from zlfeed.errors import ExitCode, ZlfeedError
 
 
@@ -161,8 +161,5 @@ def load_settings(config_file: Path | None = None, **flags: Any) -> Any:
                 "token_visible",
                 meaning=f"others on this machine can see {option} in the process list; {option}-file is safer",
             )
-    if not gc.isenabled():
-        # The program's beginning (cli.main) is over; what has been imported stays, and is looked through no more.
-        gc.freeze()
-        gc.enable()
+    startup.loaded()
     return settings

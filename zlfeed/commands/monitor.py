@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 from typing import Annotated
 
 import typer
 
+from zlfeed import startup
 from zlfeed.commands.common import (
     ACCESS,
     NETWORK,
@@ -69,7 +69,7 @@ def monitor(
             bell=bell or None,
             refresh_hz=refresh,
         )
-        gc.disable()  # until the first picture stands, or nothing will
+        startup.loading()  # until the first picture stands, or nothing will
         return monitor_run(settings, targets=targets or [], once=once, as_json=json, readonly=readonly)
 
     end(run)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from zlfeed import startup
 from zlfeed.commands.common import (
     ACCESS,
     MEDIA,
@@ -272,7 +272,6 @@ def publish(
     """Publish cameras: camera → FFmpeg → RTSP relay, with a status server beside."""
 
     def run() -> int:
-        gc.disable()  # among what imports make there is no garbage to look for; serve() turns it on again
         if no_auth and (token or token_file or readonly_token or readonly_token_file):
             raise UsageError("--no-auth asks nobody for a token, so there is none to name: leave one of the two away")
         settings = load_settings(
@@ -294,6 +293,7 @@ def publish(
         )  # fmt: skip
         if sys.platform == "win32":
             raise UsageError("publish runs on Linux and macOS; on Windows use receive and monitor")
+        startup.loading()
         from zlfeed.opencv import load_cv2
         from zlfeed.publisher.camera.child import started_ahead
         from zlfeed.publisher.specs import camera_specs

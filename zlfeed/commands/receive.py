@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from zlfeed import startup
 from zlfeed.commands.common import (
     MEDIA,
     NETWORK,
@@ -90,7 +90,6 @@ def receive(
     """Watch a stream: in a window, in figures, or into a file, with its true latency."""
 
     def run() -> int:
-        gc.disable()  # among what imports make there is no garbage to look for; the receiver turns it on again
         from zlfeed.receiver.app import run as receive_run
 
         settings = load_settings(
@@ -101,6 +100,7 @@ def receive(
             fingerprint=fingerprint or None,
             duration=duration, log_file=log_file, log_format=log_format,
         )  # fmt: skip
+        startup.loading()
         mode = _mode(display, headless, display_mode, save)
         return receive_run(settings, target=target, mode=mode, save=save, test_connection=test_connection, as_json=json)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.theme import Theme
 
+from zlfeed import startup
 from zlfeed.errors import ExitCode, StartError
 from zlfeed.model import Thumbnail
 from zlfeed.monitor import files, keys, notify
@@ -99,8 +99,7 @@ class MonitorApp(App[None]):
     def _started(self) -> None:
         """The first picture stands: the connections are made. No garbage is among what was imported until now."""
         self.run_worker(self._follow(), name="feeds")
-        gc.freeze()
-        gc.enable()
+        startup.loaded()
 
     async def _follow(self) -> None:
         try:

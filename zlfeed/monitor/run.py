@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 from functools import partial
 from urllib.parse import urlsplit
 
-from zlfeed import tokens, whereabouts
+from zlfeed import startup, tokens, whereabouts
 from zlfeed.ask import token_for
 from zlfeed.config import Settings
 from zlfeed.errors import ExitCode, UsageError
@@ -48,7 +47,7 @@ def run(settings: Settings, *, targets: list[str], once: bool, as_json: bool, re
     if once or as_json:
         from zlfeed.monitor import plain
 
-        gc.enable()
+        startup.loaded()
         if once:
             found = plain.once(greetings, timeout_s=timeout_s, as_json=as_json, limits=settings.limits, trust=trust)
             return asyncio.run(found)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import platform
 import sys
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from zlfeed import __version__, logs, pi, timecode
+from zlfeed import __version__, logs, pi, startup, timecode
 from zlfeed.config import Settings
 from zlfeed.errors import ExitCode, StartError, ZlfeedError
 from zlfeed.model import (
@@ -500,8 +499,7 @@ class Publisher:
 
 async def serve(settings: Settings, *, as_json: bool) -> int:
     """Publishes until a signal or --duration; the exit code."""
-    gc.freeze()  # what has been imported stays, and need not be looked through for garbage between two frames
-    gc.enable()
+    startup.loaded()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     asyncio.get_running_loop().set_exception_handler(_loop_errors())
     access = Access.of(settings)

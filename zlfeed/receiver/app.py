@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import platform
 import signal
@@ -15,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from zlfeed import __version__, logs, tokens, whereabouts
+from zlfeed import __version__, logs, startup, tokens, whereabouts
 from zlfeed.ask import token_for
 from zlfeed.clock import monotonic_us
 from zlfeed.config import Settings
@@ -81,6 +80,7 @@ def run(
     address = address.with_token(token)
     status = _status_url(settings, address)
     cv2 = load_cv2(quiet=settings.log_level != "debug")
+    startup.loaded()
     plan = backends.plan(settings.backend, address, available(cv2))
     with tunnel.opened(address, trust, settings.connection_timeout) as source:
         if test_connection:
@@ -89,8 +89,6 @@ def run(
             return probe.run(settings, address, plan, status, token, as_json=as_json, source=source)
         if save is not None:
             saver.check(save)
-        gc.freeze()  # what has been imported stays, and need not be looked through for garbage between two frames
-        gc.enable()
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         window = _window(cv2, mode, address)
         return Receiver(settings, address, plan, status, token, window, save, as_json=as_json, source=source).run()

@@ -44,7 +44,7 @@ class MediaMtxProcess:
             raise StartError(f"{program} cannot be started: {os.strerror(error.errno or 0)}") from None
         folder = None
         try:
-            _sweep()
+            await asyncio.to_thread(_sweep)
             folder = tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-")  # a folder of 0700
             file = Path(folder.name) / _CONFIGURATION
             _write_private(file, config.text(settings))
