@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.rtsp_peer import Peer
 from zlfeed.rtsp.auth import Credentials, Login
-from zlfeed.rtsp.client import Action, Lost, Recording, RecordingClient, Rtcp, Send
+from zlfeed.rtsp.client import Lost, Recording, RecordingClient, Rtcp, Send
 from zlfeed.rtsp.messages import Headers, Interleaved, Parser, Request, Response
 from zlfeed.rtsp.rtp import interleave
 
@@ -20,34 +21,12 @@ SESSION = {"Session": "S1;timeout=30"}
 TCP = {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1"}
 
 
-class Server:
-    """Speaks to a RecordingClient as a server does; keeps what else it is told to do."""
+class Server(Peer):
+    """That of a RecordingClient."""
 
     def __init__(self, login: Login | None = None) -> None:
         self.client = RecordingClient(URL, login, SDP, "zlfeed/test")
-        self.actions: list[Action] = []
-        self.asked: list[Request] = []
-        self.take(self.client.begin())
-
-    def take(self, actions: Iterable[Action]) -> None:
-        """Sorts what the client does."""
-        for action in actions:
-            if isinstance(action, Send):
-                for message in Parser().feed(action.data):
-                    if isinstance(message, Request):
-                        self.asked.append(message)
-                    else:
-                        self.actions.append(action)
-            else:
-                self.actions.append(action)
-
-    def send(self, data: bytes) -> None:
-        self.take(self.client.receive(data))
-
-    def answer(self, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        """Answers the newest request."""
-        cseq = self.asked[-1].headers["cseq"]
-        self.send(Response(status, {"CSeq": cseq, **(headers or {})}).encode())
+        super().__init__(self.client)
 
     def record(self, *, public: str = "ANNOUNCE, RECORD, GET_PARAMETER") -> None:
         """Goes along until frames are taken."""
@@ -55,11 +34,6 @@ class Server:
         self.answer()
         self.answer(headers=SESSION | TCP)
         self.answer()
-
-    @property
-    def lost(self) -> Lost:
-        (lost,) = [action for action in self.actions if isinstance(action, Lost)]
-        return lost
 
 
 def test_it_announces_sets_up_and_records() -> None:

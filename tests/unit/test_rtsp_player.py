@@ -2,58 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.rtsp_peer import Peer
 from zlfeed.rtsp.auth import Credentials, Login
-from zlfeed.rtsp.client import Action, Lost, Playing, Rtcp, Rtp, Send
+from zlfeed.rtsp.client import Lost, Playing, Rtcp, Rtp
 from zlfeed.rtsp.codecs import CODECS
-from zlfeed.rtsp.messages import Parser, Request, Response
 from zlfeed.rtsp.player import PlayingClient
 from zlfeed.rtsp.rtp import interleave
 from zlfeed.rtsp.sdp import describe
 
 URL = "rtsp://far.example/live"
 SDP = describe("live", CODECS["h264"], [b"\x67\x42\xc0\x1e", b"\x68\xce"], session_id=1, host="10.0.0.1")
+SETUP = {"Session": "S1;timeout=20", "Transport": "RTP/AVP/TCP;unicast;interleaved=2-3"}
 DIGEST = 'Digest realm="zlfeed", nonce="5c674c06"'
 
 
-class Server:
-    """Speaks to a PlayingClient as a server does; keeps what else it is told to do."""
+class Server(Peer):
+    """That of a PlayingClient."""
 
     def __init__(self, login: Login | None = None) -> None:
         self.client = PlayingClient(URL, login, "zlfeed/test")
-        self.actions: list[Action] = []
-        self.asked: list[Request] = []
-        self.take(self.client.begin())
-
-    def take(self, actions: Iterable[Action]) -> None:
-        """Sorts what the client does."""
-        for action in actions:
-            if isinstance(action, Send):
-                self.asked += [message for message in Parser().feed(action.data) if isinstance(message, Request)]
-            else:
-                self.actions.append(action)
-
-    def answer(self, status: int = 200, body: str = "", **headers: str) -> None:
-        """Answers the newest request."""
-        fields = {"CSeq": self.asked[-1].headers["cseq"], **{k.replace("_", "-"): v for k, v in headers.items()}}
-        self.take(self.client.receive(Response(status, fields, body.encode()).encode()))
+        super().__init__(self.client)
 
     def play(self) -> None:
         """Goes along until frames are due."""
-        self.answer(Public="DESCRIBE, SETUP, PLAY, GET_PARAMETER")
-        self.answer(body=SDP, Content_Base=f"{URL}/")
-        self.answer(Session="S1;timeout=20", Transport="RTP/AVP/TCP;unicast;interleaved=2-3")
+        self.answer(headers={"Public": "DESCRIBE, SETUP, PLAY, GET_PARAMETER"})
+        self.answer(headers={"Content-Base": f"{URL}/"}, body=SDP)
+        self.answer(headers=SETUP)
         self.answer()
-
-    @property
-    def lost(self) -> Lost:
-        (lost,) = [action for action in self.actions if isinstance(action, Lost)]
-        return lost
 
 
 def test_it_describes_sets_up_and_plays() -> None:
@@ -81,7 +60,7 @@ def test_frames_that_come_before_the_answer_to_play_are_taken() -> None:
     server.answer()
     server.take(server.client.receive(interleave(b"nothing was set up", 0)))
     server.answer(body=SDP)
-    server.answer(Session="S1;timeout=20", Transport="RTP/AVP/TCP;unicast;interleaved=2-3")
+    server.answer(headers=SETUP)
     server.take(server.client.receive(interleave(b"early", 2)))
     assert server.actions == [Rtp(b"early")]
 
@@ -89,11 +68,11 @@ def test_frames_that_come_before_the_answer_to_play_are_taken() -> None:
 def test_it_logs_in_by_digest() -> None:
     server = Server(Login("viewer", "secret"))
     server.answer()
-    server.answer(401, WWW_Authenticate=f'Basic realm="x"\n{DIGEST}')
+    server.answer(401, {"WWW-Authenticate": f'Basic realm="x"\n{DIGEST}'})
     again = server.asked[-1]
     assert again.method == "DESCRIBE"
     assert Credentials("secret").accepts(again.headers["authorization"], "DESCRIBE", "5c674c06")
-    server.answer(401, WWW_Authenticate=DIGEST)
+    server.answer(401, {"WWW-Authenticate": DIGEST})
     assert server.lost == Lost("it refuses the user name or the password", curable=False)
 
 
