@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.relay_kit import FRAME, KEYFRAME, kinds, relaying, udp_ports, until
+from tests.integration.relay_kit import FRAME, KEYFRAME, Feed, kinds, relaying, udp_ports, until
 from tests.support.depacketize import Picture
 from tests.support.rtsp_client import LIMIT_S, TCP, RtspClient, connected
 from zlfeed.rtsp import server, tcp_reader
@@ -196,15 +196,20 @@ async def test_a_reader_may_end_its_session_and_begin_another_long_after_it_came
         await client.play()
 
 
+async def served_and_no_third(feed: Feed, first: RtspClient, second: RtspClient) -> None:
+    """These two are answered; one more is turned away."""
+    for client in (first, second):
+        assert (await client.ask("OPTIONS")).status == 200
+    async with connected(feed.url) as third:
+        assert (await third.response()).status == 503
+        assert await third.closed()
+
+
 async def test_there_is_a_limit_to_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 2)
     monkeypatch.setattr(server, "LOCAL_RESERVE", 0)
     async with relaying() as feed, connected(feed.url) as first, connected(feed.url) as second:
-        for client in (first, second):
-            assert (await client.ask("OPTIONS")).status == 200
-        async with connected(feed.url) as third:
-            assert (await third.response()).status == 503
-            assert await third.closed()
+        await served_and_no_third(feed, first, second)
         second.abort()
         await until(lambda: len(feed.relay.connections) == 1)
         async with connected(feed.url) as third:
@@ -218,11 +223,7 @@ async def test_one_address_cannot_shut_the_others_out(monkeypatch: pytest.Monkey
     owners = itertools.chain(["10.0.0.9"] * 3, ["10.0.0.8"])
     monkeypatch.setattr(server, "neighbourhood", lambda _host: next(owners))
     async with relaying() as feed, connected(feed.url) as first, connected(feed.url) as second:
-        for client in (first, second):
-            assert (await client.ask("OPTIONS")).status == 200
-        async with connected(feed.url) as third:
-            assert (await third.response()).status == 503
-            assert await third.closed()
+        await served_and_no_third(feed, first, second)
         async with connected(feed.url) as other:
             assert (await other.ask("OPTIONS")).status == 200
 
