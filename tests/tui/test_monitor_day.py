@@ -24,10 +24,11 @@ LEAK = 1.0
 def forget() -> None:
     """Empties every cache that has a bound."""
     for thing in gc.get_objects():
-        if isinstance(thing, functools._lru_cache_wrapper):
+        kind = type(thing)  # isinstance asks a proxy for what it stands for, which may be gone
+        if issubclass(kind, functools._lru_cache_wrapper):
             if thing.cache_info().maxsize is not None:
                 thing.cache_clear()
-        elif isinstance(thing, LRUCache | FIFOCache):
+        elif issubclass(kind, LRUCache | FIFOCache):
             thing.clear()
     gc.collect()
 

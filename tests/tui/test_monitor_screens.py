@@ -12,7 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import RenderableType
+from textual._compositor import LayoutUpdate
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input
 
 from tests.tui.scenes import (
@@ -62,6 +65,25 @@ def text(app: MonitorApp) -> str:
         return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
     except IndexError:
         return ""
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_is_drawn_first_is_the_whole_picture(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not blank widgets that are filled by a second drawing: that was a twentieth of the time to the first picture."""
+    drawn: list[str] = []
+    display = MonitorApp._display
+
+    def look(app: MonitorApp, screen: Screen[object], update: RenderableType | None) -> None:
+        if screen.size.area and isinstance(update, LayoutUpdate):
+            drawn.append(update.render_segments(app.console))
+        display(app, screen, update)
+
+    monkeypatch.setattr(MonitorApp, "_display", look)
+    async with running(healthy, size) as (_, pilot):
+        await until(pilot, lambda: bool(drawn))
+        assert "Quit" in drawn[0]
+        assert "pi-garage" in drawn[0]
+        assert "activity" in drawn[0]
 
 
 async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:

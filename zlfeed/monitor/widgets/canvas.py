@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -36,36 +36,50 @@ class Canvas(Widget):
         self._make = make
         self._lines: list[Line] = []
         self._strips: list[Strip] = []
-        self._drawn_with: tuple[Palette, bool] | None = None
+        self._drawn_for: tuple[Size, Palette, bool] | None = None
 
     def update(self) -> None:
         """Draws anew; cells that stay the same are not sent to the terminal."""
-        cells, rows = self.content_size
-        if not cells or not rows or not self.display:
+        if not self.content_size or not self.display:
             return
-        made = self._make(cells, rows)
-        fitted = [fit(made[y], cells) if y < len(made) else (Span(" " * cells),) for y in range(rows)]
-        before, self._lines = self._lines, fitted
-        look = (self.session.palette, self.session.glyphs.unicode)
-        if look != self._drawn_with or len(before) != rows or width(before[0]) != cells:
-            self._drawn_with = look
-            self._strips = [self._strip(line) for line in fitted]
+        if self._drawn_for != self._look():
+            self._draw_all()
             self.refresh()
             return
         dirty: list[Region] = []
-        for y, (old, new) in enumerate(zip(before, fitted, strict=True)):
+        before, self._lines = self._lines, self._fitted()
+        for y, (old, new) in enumerate(zip(before, self._lines, strict=True)):
             if old != new:
                 self._strips[y] = self._strip(new)
                 dirty += [Region(left, y, right - left, 1) for left, right in changes(old, new)]
         if dirty:
             self.refresh(*dirty)
 
+    def _look(self) -> tuple[Size, Palette, bool]:
+        """What everything is drawn anew for."""
+        return self.content_size, self.session.palette, self.session.glyphs.unicode
+
+    def _draw_all(self) -> None:
+        self._drawn_for, self._lines = self._look(), self._fitted()
+        self._strips = [self._strip(line) for line in self._lines]
+
+    def _fitted(self) -> list[Line]:
+        cells, rows = self.content_size
+        made = self._make(cells, rows)
+        return [fit(made[y], cells) if y < len(made) else (Span(" " * cells),) for y in range(rows)]
+
     def on_resize(self, _event: events.Resize) -> None:
         """The lines were made for another size."""
         self.update()
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines, as Textual asks for them. At a new size it asks for all, and tells of the size only after that."""
+        if self.content_size and (self._drawn_for is None or self._drawn_for[0] != self.content_size):
+            self._draw_all()
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
-        """One line, as Textual asks for it."""
+        """One line."""
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.rich_style)
 
     def _strip(self, line: Line) -> Strip:
