@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    PrivateAttr,
+    ValidationError,
 )
 
 from zlfeed import config_sources as sources
-from zlfeed.config_sources import DOTENV, PREFIX, VIEWER_ADDRESS, config_file, nearest
+from zlfeed.config_sources import VIEWER_ADDRESS, config_file, nearest
 from zlfeed.errors import UsageError
 from zlfeed.monitor.limits import Limit, Thresholds, parser
 from zlfeed.net import Allowed
-from zlfeed.publisher import target
 from zlfeed.publisher.mediamtx import release
 from zlfeed.tls import parse_fingerprint
 
@@ -92,7 +91,9 @@ def _stream_name(name: str) -> str:
 
 
 def _server(server: str) -> str:
-    if target.is_url(server):
+    if "://" in server:
+        from zlfeed.publisher import target
+
         target.parse(server)
     elif server not in ("auto", "embedded", "mediamtx"):
         shown = "" if "@" in server else f", not {server!r}"
@@ -146,9 +147,9 @@ def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-# NoDecode: a variable holds what would be typed, not JSON.
-Size = Annotated[tuple[int, int], NoDecode, BeforeValidator(parse_size)]
-Listed = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
+# A variable holds what would be typed, not JSON.
+Size = Annotated[tuple[int, int], BeforeValidator(parse_size)]
+Listed = Annotated[list[str], BeforeValidator(_listed)]
 """Separated by commas in a variable."""
 FileSize = Annotated[int, BeforeValidator(_file_size)]
 Bitrate = Annotated[int, BeforeValidator(parse_bitrate)]
@@ -159,9 +160,9 @@ Preset = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]*$")]
 Server = Annotated[str, AfterValidator(_server), Field(repr=False)]
 WebAddress = Annotated[str, AfterValidator(_web_address), Field(repr=False)]
 """A URL may hold a password: never shown as it is."""
-HighLimit = Annotated[Limit, NoDecode, BeforeValidator(parser(_RULE.latency_ms))]
+HighLimit = Annotated[Limit, PlainValidator(parser(_RULE.latency_ms))]
 """Two thresholds, as 50,150 in a variable or [50, 150] in the file; off: none."""
-LowLimit = Annotated[Limit, NoDecode, BeforeValidator(parser(_RULE.fps_share))]
+LowLimit = Annotated[Limit, PlainValidator(parser(_RULE.fps_share))]
 AlertLimit = Annotated[Annotated[float, Field(gt=0, le=100_000)] | None, BeforeValidator(_or_off)]
 Secret = Annotated[str | None, Field(repr=False)]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -195,20 +196,14 @@ class CameraSettings(BaseModel):
         return {name: value for name, value in self if name in self.model_fields_set - {"source", "controls"}}
 
 
-class Settings(BaseSettings):
-    """Every setting, checked. Environment: ZLFEED_<NAME> in capitals, and the older names where there are any."""
+class Settings(BaseModel):
+    """Every setting, checked. `load` makes one of all that is said; made directly it holds what it is given alone."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_file=DOTENV,
-        extra="ignore",
-        env_ignore_empty=True,
-        validate_default=True,
-    )
+    model_config = ConfigDict(validate_default=True)
 
     # publish
     camera: Listed = Field(default=["auto"])
-    cameras: Annotated[dict[StreamName, CameraSettings], NoDecode, BeforeValidator(_cameras)] = Field(default={})
+    cameras: Annotated[dict[StreamName, CameraSettings], BeforeValidator(_cameras)] = Field(default={})
     """What each has of its own, by name; where no camera is said, these are the cameras."""
     size: Size | None = None
     fps: Annotated[float, Field(ge=0.1, le=240)] | None = None
@@ -329,25 +324,6 @@ class Settings(BaseSettings):
             self.limit_temperature, self.limit_loss,
         )  # fmt: skip
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The order of precedence, highest first."""
-        return (
-            init_settings,
-            env_settings,
-            InitSettingsSource(settings_cls, sources.older(os.environ)),
-            dotenv_settings,
-            InitSettingsSource(settings_cls, sources.older(sources.dotenv())),
-            InitSettingsSource(settings_cls, sources.from_file(settings_cls.model_fields)),
-        )
-
 
 def load(**flags: Any) -> Settings:
     """The settings; `flags` holds what the command line said, None where it said nothing.
@@ -355,13 +331,10 @@ def load(**flags: Any) -> Settings:
     Raises UsageError with one line a wrong value or unknown name, each with the place where it was said.
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    sources.dotenv()  # what cannot be read is said before pydantic says it
     try:
-        settings = Settings(**given)
+        settings = Settings(**sources.said(Settings.model_fields) | given)
     except ValidationError as error:
         raise UsageError("\n".join(_sentences(error.errors(), given))) from None
-    except (SettingsError, ValueError) as error:
-        raise UsageError(f"the configuration cannot be read: {error}") from None
     settings._flags = given
     if settings.cameras:
         said = origins()

@@ -5,13 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import platformdirs
-from dotenv import dotenv_values
 
 from zlfeed.errors import UsageError
 
@@ -54,22 +52,31 @@ def from_file(settings: Collection[str]) -> dict[str, Any]:
     Raises UsageError: one line for each name that is no setting, with its place and the nearest right name.
     """
     path = config_file()
-    try:
-        text = path.read_text("utf-8")
-        found = tomllib.loads(text)
-    except FileNotFoundError:
-        if os.environ.get(CONFIG_VARIABLE):
-            raise UsageError(f"there is no file {path}, which --config or {CONFIG_VARIABLE} names") from None
+    text = _text(path)
+    if text is None:
         return {}
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {os.strerror(error.errno or 0)}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} cannot be read: it is not UTF-8 text") from None
+    import tomllib  # takes as long as all else that is done here
+
+    try:
+        found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(_toml_sentence(path, str(error))) from None
     if wrong := list(_unknown(path, text, found, settings)):
         raise UsageError("\n".join(wrong))
     return found
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        if os.environ.get(CONFIG_VARIABLE):
+            raise UsageError(f"there is no file {path}, which --config or {CONFIG_VARIABLE} names") from None
+        return None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {os.strerror(error.errno or 0)}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} cannot be read: it is not UTF-8 text") from None
 
 
 def _toml_sentence(path: Path, said: str) -> str:
@@ -132,6 +139,10 @@ def _place(path: Path, line: int | None) -> str:
 
 def dotenv() -> dict[str, str]:
     """What .env in this folder says, empty values left out. Raises UsageError when it cannot be read."""
+    if not os.path.exists(DOTENV):
+        return {}
+    from dotenv import dotenv_values
+
     try:
         return {name.upper(): value for name, value in dotenv_values(DOTENV).items() if value}
     except OSError as error:
@@ -140,8 +151,31 @@ def dotenv() -> dict[str, str]:
         raise UsageError(f"{DOTENV} cannot be read: it is not UTF-8 text") from None
 
 
-def older(variables: Mapping[str, str | None]) -> dict[str, Any]:
-    """What the older names say, by setting."""
+def environment() -> dict[str, str]:
+    """The variables that say something, their names in capitals."""
+    return {name.upper(): value for name, value in os.environ.items() if value}
+
+
+def said(settings: Collection[str]) -> dict[str, Any]:
+    """What is said of each setting where it counts most, flags aside. Raises UsageError.
+
+    The environment goes before .env, and that before the file; in either, a setting's own name before an older one.
+    """
+    dot = dotenv()
+    return {
+        **from_file(settings),
+        **_older(dot),
+        **_newer(dot, settings),
+        **_older(os.environ),
+        **_newer(environment(), settings),
+    }
+
+
+def _newer(variables: Mapping[str, str], settings: Collection[str]) -> dict[str, str]:
+    return {name: value for name in settings if (value := variables.get(f"{PREFIX}{name.upper()}"))}
+
+
+def _older(variables: Mapping[str, str]) -> dict[str, str]:
     return {field: value for name, fields in OLDER_NAMES.items() if (value := variables.get(name)) for field in fields}
 
 
@@ -175,20 +209,19 @@ def _dotenv_line(name: str) -> str:
 
 def origins(settings: Collection[str]) -> dict[str, str]:
     """Where each setting that is not a default was said, flags aside. Raises UsageError when it cannot be read."""
-    environment = {name.upper(): value for name, value in os.environ.items() if value}
-    dot, path, in_file = dotenv(), config_file(), from_file(settings)
+    variables, dot, path, in_file = environment(), dotenv(), config_file(), from_file(settings)
     text = path.read_text("utf-8") if in_file else ""
     found: dict[str, str] = {}
     for name in settings:
         names = [f"{PREFIX}{name.upper()}", *(old for old, fields in OLDER_NAMES.items() if name in fields)]
         places = [
-            *(f"variable {variable}" for variable in names if variable in environment),
+            *(f"variable {variable}" for variable in names if variable in variables),
             *(f"{DOTENV}{_dotenv_line(variable)}: {variable}" for variable in names if variable in dot),
             *([_place(path, _line_of(name, text))] if name in in_file else []),
         ]
         if places:
             found[name] = places[0]
-    joins = (f"variable {VIEWER_ADDRESS}" if VIEWER_ADDRESS in environment else None) or (
+    joins = (f"variable {VIEWER_ADDRESS}" if VIEWER_ADDRESS in variables else None) or (
         f"{DOTENV}{_dotenv_line(VIEWER_ADDRESS)}: {VIEWER_ADDRESS}" if VIEWER_ADDRESS in dot else None
     )
     if joins:

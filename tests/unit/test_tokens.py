@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from zlfeed import tokens
-from zlfeed.config import Settings
+from zlfeed.config import Settings, load
 from zlfeed.errors import UsageError
 
 GOOD = "a-Secret_token.42"
@@ -71,7 +71,7 @@ def test_a_named_token_is_explicit_and_a_file_goes_before_the_flag(tmp_path: Pat
 
 def test_the_environment_names_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZLFEED_TOKEN", GOOD)
-    assert tokens.for_client(Settings(), "localhost") == GOOD
+    assert tokens.for_client(load(), "localhost") == GOOD
 
 
 def test_with_no_auth_there_is_none() -> None:
