@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from zlfeed import startup
 from zlfeed.commands.common import Command, Group
 
 COMMANDS = ("publish", "receive", "monitor", "cameras", "demo", "bench", "doctor")
@@ -64,7 +63,6 @@ def program(only: str = "") -> typer.Typer:
 
 def main() -> None:
     """The program's entry point."""
-    startup.loading()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Where a sign has no place in the encoding (LC_ALL=C, a Windows code page), "?" must do.
         sys.stdout.reconfigure(errors="replace")
