@@ -27,7 +27,7 @@ from textual.pilot import Pilot
 
 from zlfeed.children import Command
 from zlfeed.monitor.app import MonitorApp
-from zlfeed.monitor.feeds import Feeds, hello
+from zlfeed.monitor.feeds import Feeds
 from zlfeed.monitor.lines import UNICODE
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "img"
@@ -98,7 +98,7 @@ async def well(app: MonitorApp, pilot: Pilot[None]) -> None:
 async def monitor_pictures(url: str) -> None:
     """The monitor in every size, connected to `url`."""
     for name, (size, theme, keys) in PICTURES.items():
-        app = MonitorApp(Feeds({url: hello("")}, timeout_s=2.0))
+        app = MonitorApp(Feeds({url: ""}, timeout_s=2.0))
         app.session.glyphs = UNICODE
         app.session.many_colors = True
         async with asyncio.timeout(READY_S + WELL_S), app.run_test(size=size) as pilot:

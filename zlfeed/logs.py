@@ -15,13 +15,15 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 from urllib.parse import quote
 
 from zlfeed import terminal
-from zlfeed.log_file import LogFile
 from zlfeed.log_flood import Flood
 from zlfeed.structured import structlog
+
+if TYPE_CHECKING:
+    from zlfeed.log_file import LogFile
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
@@ -206,6 +208,8 @@ def setup(
     if text:
         renderer = _Words(colours=terminal.has_colours(sys.stderr) and not journal)
     if file is not None:
+        from zlfeed.log_file import LogFile
+
         Setup.file = LogFile(file, size, count, lambda words: get(__name__).error("log_file_failed", text=words))
     output = _Output(renderer, journal=journal, file=Setup.file)
     rest = (structlog.processors.format_exc_info, _scrub_values)

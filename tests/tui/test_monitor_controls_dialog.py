@@ -11,7 +11,7 @@ from tests.tui.test_monitor_command import Publisher, publishing
 from tests.tui.test_monitor_screens import LARGE, running, shows, text
 from zlfeed.model import CameraInfo, Control, ControlResult, ServerMessage, SetControl, Welcome
 from zlfeed.monitor.app import MonitorApp
-from zlfeed.monitor.feeds import Feeds, hello
+from zlfeed.monitor.feeds import Feeds
 from zlfeed.monitor.screens.controls import ControlsDialog
 from zlfeed.monitor.session import Session
 
@@ -124,9 +124,9 @@ class Settable(Publisher):
 async def test_everyone_connected_sees_the_new_value() -> None:
     async with publishing(Settable()) as server, asyncio.TaskGroup() as group:
         url = f"ws://127.0.0.1:{server.port}/"
-        other = Feeds({url: hello("")}, timeout_s=5.0)
+        other = Feeds({url: ""}, timeout_s=5.0)
         watching = group.create_task(other.run())
-        app = MonitorApp(Feeds({url: hello("")}, timeout_s=5.0))
+        app = MonitorApp(Feeds({url: ""}, timeout_s=5.0))
         async with app.run_test(size=LARGE) as pilot:
             await shows(app, pilot, "● live")
             await pilot.press("c", "right", "right")

@@ -22,7 +22,7 @@ from tests.unit.test_monitor_preview import jpeg
 from zlfeed.model import Thumbnail
 from zlfeed.monitor.app import MonitorApp
 from zlfeed.monitor.asking import QUESTION
-from zlfeed.monitor.feeds import Feeds, hello
+from zlfeed.monitor.feeds import Feeds
 from zlfeed.monitor.lines import ASCII, UNICODE, Glyphs
 from zlfeed.monitor.widgets.preview_pane import PreviewPane
 
@@ -233,7 +233,7 @@ class Showing(Publisher):
 async def test_the_publisher_makes_pictures_only_while_somebody_looks() -> None:
     source = Showing(cameras=["front", "back"])
     async with publishing(source) as server:
-        app = MonitorApp(Feeds({f"ws://127.0.0.1:{server.port}/": hello("")}, timeout_s=5.0))
+        app = MonitorApp(Feeds({f"ws://127.0.0.1:{server.port}/": ""}, timeout_s=5.0))
         app.session.preview_hz = 5.0
         app.session.many_colors = True
         async with app.run_test(size=LARGE) as pilot:

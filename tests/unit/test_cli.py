@@ -130,10 +130,11 @@ def test_a_password_in_the_servers_url_is_warned_about_and_not_repeated() -> Non
 
 
 def modules_after(statement: str) -> set[str]:
-    """The modules that are loaded once the statement has run, in an interpreter of its own."""
+    """The modules that are loaded once the statement has run, in an interpreter of its own, and what they are in."""
     program = f"import sys\ntry:\n    {statement}\nexcept SystemExit:\n    pass\nprint(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    return {name.partition(".")[0] for name in done.stderr.splitlines()[-1].split(" ")}
+    names = done.stderr.splitlines()[-1].split(" ")
+    return {*names, *(name.partition(".")[0] for name in names)}
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,14 @@ def modules_after(statement: str) -> set[str]:
             ["cv2", "numpy", "textual", "zeroconf", "prometheus_client", "pydantic"],
         ),
         ("import zlfeed.publisher.app", ["textual"]),
-        ("import zlfeed.monitor.app, zlfeed.monitor.run", ["cv2", "numpy", "websockets", "google"]),
+        (
+            "import zlfeed.monitor.app, zlfeed.monitor.run; zlfeed.config.load()",
+            ["cv2", "numpy", "websockets", "google", "zlfeed.model", "zlfeed.monitor.views.cards", "logging.handlers"],
+        ),
+        (
+            "import os, tempfile, zlfeed.config; os.chdir(tempfile.mkdtemp()); zlfeed.config.load()",
+            ["tomllib", "dotenv", "pydantic_settings"],
+        ),
         ("import zlfeed.monitor.lines, zlfeed.monitor.run", ["cv2", "numpy", "textual"]),
         ("import zlfeed.receiver.app", ["textual", "rich"]),
         ("import zlfeed.status_client", ["cv2", "numpy", "textual"]),

@@ -6,7 +6,7 @@ import structlog
 
 from tests.tui.scenes import status, welcome
 from zlfeed.model import Pong
-from zlfeed.monitor.feeds import Feeds, hello
+from zlfeed.monitor.feeds import Feeds
 from zlfeed.monitor.run import _into
 from zlfeed.status_client import LinkState
 
@@ -14,7 +14,7 @@ URL = "ws://127.0.0.1:1/"
 
 
 def test_while_the_screen_is_drawn_warnings_become_entries_and_the_rest_is_dropped() -> None:
-    feeds = Feeds({URL: hello("")}, timeout_s=1.0)
+    feeds = Feeds({URL: ""}, timeout_s=1.0)
     log = structlog.wrap_logger(
         structlog.PrintLogger(), processors=[structlog.processors.add_log_level, partial(_into, feeds)]
     )
@@ -27,7 +27,7 @@ def test_while_the_screen_is_drawn_warnings_become_entries_and_the_rest_is_dropp
 
 def test_news_are_what_cannot_wait() -> None:
 
-    feeds = Feeds({URL: hello("")}, timeout_s=1.0)
+    feeds = Feeds({URL: ""}, timeout_s=1.0)
     news: list[str] = []
     feeds.on_news = lambda: news.append("news")
     counts = []

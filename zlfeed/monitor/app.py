@@ -18,7 +18,6 @@ from textual.theme import Theme
 
 from zlfeed import startup
 from zlfeed.errors import ExitCode, StartError
-from zlfeed.model import Thumbnail
 from zlfeed.monitor import files, keys, notify
 from zlfeed.monitor.ending import Ending
 from zlfeed.monitor.lines import glyphs_for
@@ -32,6 +31,7 @@ from zlfeed.monitor.themes import DARK, THEMES, Palette
 from zlfeed.monitor.views import log as log_view
 
 if TYPE_CHECKING:  # screens that are not in the first picture are imported by who opens them
+    from zlfeed.model import Thumbnail
     from zlfeed.monitor.screens.overview import Table
 
 NEWS_DELAY_S = 0.04

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from zlfeed.model import Control, ControlResult, SetControl
+if TYPE_CHECKING:
+    from zlfeed.model import Control, ControlResult, SetControl
 
 ANSWER_S = 3.0
 """A publisher that has not answered by then will not: the wish after it is sent."""
@@ -152,6 +153,8 @@ class Setter:
             self._request(key, wish.next, now_s)
 
     def _request(self, key: Key, value: str, now_s: float) -> None:
+        from zlfeed.model import SetControl
+
         self._last_id += 1
         if self._send(key[0], SetControl(key[1], key[2], value, self._last_id)):
             self._wishes[key] = _Wish(self._last_id, value, now_s)

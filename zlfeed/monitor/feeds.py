@@ -12,16 +12,6 @@ from typing import TYPE_CHECKING
 import zlfeed
 from zlfeed.clock import Estimate, monotonic_us
 from zlfeed.errors import StartError
-from zlfeed.model import (
-    CameraStatus,
-    ClientMessage,
-    ControlResult,
-    Hello,
-    Pong,
-    ServerMessage,
-    Subscribe,
-    Thumbnail,
-)
 from zlfeed.monitor.controls import Key, Setter
 from zlfeed.monitor.limits import Thresholds
 from zlfeed.monitor.preview import Asked, Preview, Shown
@@ -29,12 +19,15 @@ from zlfeed.monitor.snapshot import LogEntry, Snapshot
 from zlfeed.monitor.state import MonitorState
 from zlfeed.tls import Trust
 
-if TYPE_CHECKING:  # WebSocket and protobuf are imported while the first picture is looked at
+if TYPE_CHECKING:  # WebSocket, protobuf and the messages are imported while the first picture is looked at
+    from zlfeed.model import ClientMessage, Hello, ServerMessage, Thumbnail
     from zlfeed.status_client import LinkState, StatusClient
 
 
 def hello(token: str) -> Hello:
     """How the monitor introduces itself."""
+    from zlfeed.model import Hello
+
     return Hello(token=token, kind="monitor", name=platform.node(), version=zlfeed.__version__)
 
 
@@ -43,17 +36,17 @@ class Feeds:
 
     def __init__(
         self,
-        greetings: Mapping[str, Hello],
+        tokens: Mapping[str, str],
         *,
         timeout_s: float,
         limits: Thresholds | None = None,
         trust: Trust = Trust(),  # noqa: B008 - frozen
     ) -> None:
-        """`greetings`: for each publisher's URL how we introduce ourselves there."""
-        self.state = MonitorState(list(greetings), limits)
+        """`tokens`: for each publisher's URL what we show there, empty for none."""
+        self.state = MonitorState(list(tokens), limits)
         self.on_news: Callable[[], None] = lambda: None
         """Called when there is something that should not wait for the next look: anything but a camera's figures."""
-        self._greetings = greetings
+        self._tokens = tokens
         self._timeout_s = timeout_s
         self._trust = trust
         self._clients: dict[str, StatusClient] = {}
@@ -81,14 +74,14 @@ class Feeds:
         return {
             url: StatusClient(
                 url,
-                greeting,
+                hello(token),
                 on_message=partial(self._on_message, url),
                 on_link=partial(self._on_link, url),
                 timeout_s=self._timeout_s,
                 compress=True,
                 trust=self._trust,
             )
-            for url, greeting in self._greetings.items()
+            for url, token in self._tokens.items()
         }
 
     def snapshot(self) -> Snapshot:
@@ -113,6 +106,8 @@ class Feeds:
         if not self._preview.ask(asked, monotonic_us() / 1e6):
             return
         if before is not None and before.key[0] in self._clients and (asked is None or asked.key[0] != before.key[0]):
+            from zlfeed.model import Subscribe
+
             self._clients[before.key[0]].subscribe(Subscribe())
         self._subscribe()
 
@@ -120,6 +115,8 @@ class Feeds:
         """Asks for the pictures that are wanted."""
         asked = self._preview.asked
         if asked is not None and asked.key[0] in self._clients:
+            from zlfeed.model import Subscribe
+
             url, camera = asked.key
             wanted = Subscribe(
                 thumbnails=True, thumbnail_hz=asked.hz, thumbnail_width=asked.width, thumbnail_cameras=(camera,)
@@ -147,6 +144,8 @@ class Feeds:
             self.on_news()
 
     def _on_message(self, url: str, message: ServerMessage) -> None:
+        from zlfeed.model import ControlResult, Pong, Thumbnail
+
         if isinstance(message, Thumbnail):
             self._on_thumbnail(url, message)
             return
@@ -166,6 +165,8 @@ class Feeds:
 
     def _known(self, url: str, message: ServerMessage) -> tuple[str, bool] | None:
         """What of a camera makes a status news when it changes; None for all other messages."""
+        from zlfeed.model import CameraStatus
+
         if not isinstance(message, CameraStatus):
             return None
         camera = self.state.hosts[url].cameras.get(message.camera)

@@ -20,10 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from zlfeed.model import CameraStatus
 from zlfeed.monitor import format as fmt
 from zlfeed.monitor.limits import BAD, GOOD, UNKNOWN, WARN, Limit, Thresholds
+
+if TYPE_CHECKING:
+    from zlfeed.model import CameraStatus
 
 _RANK = {UNKNOWN: -1, GOOD: 0, WARN: 1, BAD: 2}
 _STATES = {

@@ -19,8 +19,9 @@ from typing import Any
 
 from zlfeed.clock import monotonic_us
 from zlfeed.errors import ExitCode, StartError
-from zlfeed.model import CameraStatus, Event, Hello, ServerMessage, Welcome
+from zlfeed.model import CameraStatus, Event, ServerMessage, Welcome
 from zlfeed.monitor import format as fmt
+from zlfeed.monitor.feeds import hello
 from zlfeed.monitor.limits import Thresholds
 from zlfeed.monitor.lines import Glyphs, Line, clean, glyphs_for, plain, to_ascii
 from zlfeed.monitor.snapshot import CameraView
@@ -36,7 +37,7 @@ _TRUST = Trust()
 
 
 async def once(
-    greetings: Mapping[str, Hello],
+    tokens: Mapping[str, str],
     *,
     timeout_s: float,
     as_json: bool,
@@ -44,7 +45,7 @@ async def once(
     trust: Trust = _TRUST,
 ) -> int:
     """Prints every camera of every publisher once. Raises StartError when a publisher does not answer in time."""
-    asked = (_ask(url, greeting, timeout_s, limits, trust) for url, greeting in greetings.items())
+    asked = (_ask(url, token, timeout_s, limits, trust) for url, token in tokens.items())
     outcomes = await asyncio.gather(*asked)
     for state, _ in outcomes:
         snapshot = state.snapshot(monotonic_us() / 1e6, time.time_ns() // 1000)
@@ -62,7 +63,7 @@ async def once(
 
 
 async def _ask(
-    url: str, greeting: Hello, timeout_s: float, limits: Thresholds | None, trust: Trust
+    url: str, token: str, timeout_s: float, limits: Thresholds | None, trust: Trust
 ) -> tuple[MonitorState, str | None]:
     """One publisher's state when every camera has said how it is, and why not, where not."""
     state = MonitorState([url], limits)
@@ -82,7 +83,7 @@ async def _ask(
         if isinstance(message, Welcome | CameraStatus) and all(c.status for c in state.hosts[url].cameras.values()):
             settle(None)
 
-    client = StatusClient(url, greeting, on_message=on_message, on_link=on_link, timeout_s=timeout_s, trust=trust)
+    client = StatusClient(url, hello(token), on_message=on_message, on_link=on_link, timeout_s=timeout_s, trust=trust)
     running = asyncio.create_task(client.run())
     try:
         # Up to one time-out for the connection, one for the Welcome; then the publisher's next second.
@@ -97,7 +98,7 @@ async def _ask(
 
 
 async def follow(
-    greetings: Mapping[str, Hello], *, timeout_s: float, duration_s: float | None, trust: Trust = _TRUST
+    tokens: Mapping[str, str], *, timeout_s: float, duration_s: float | None, trust: Trust = _TRUST
 ) -> int:
     """Prints JSON lines until a signal, or for `duration_s`. Raises StartError when every publisher refused us."""
     refusals: list[str] = []
@@ -118,10 +119,10 @@ async def follow(
             for event in message.events:
                 tell(url, event)
 
-    async def listen(url: str, greeting: Hello) -> None:
+    async def listen(url: str, token: str) -> None:
         client = StatusClient(
             url,
-            greeting,
+            hello(token),
             on_message=lambda message: on_message(url, message),
             on_link=lambda link: _say(to_json("link", link)),
             timeout_s=timeout_s,
@@ -134,7 +135,7 @@ async def follow(
 
     shutdown = Shutdown()
     with shutdown.installed():
-        tasks = [asyncio.create_task(listen(url, greeting)) for url, greeting in greetings.items()]
+        tasks = [asyncio.create_task(listen(url, token)) for url, token in tokens.items()]
         everyone = asyncio.gather(*tasks)
         asked = asyncio.create_task(shutdown.requested.wait())
         try:
@@ -145,7 +146,7 @@ async def follow(
             await asyncio.gather(everyone, asked, *tasks, return_exceptions=True)
     if shutdown.code is not None:
         return shutdown.code
-    if len(refusals) == len(greetings):
+    if len(refusals) == len(tokens):
         raise StartError("\n".join(refusals))
     return ExitCode.OK
 

@@ -9,10 +9,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zlfeed.model import Thumbnail
-
 if TYPE_CHECKING:
     from PIL import Image
+
+    from zlfeed.model import Thumbnail
 
 MAX_HZ = 5.0
 MAX_CELLS = 64

@@ -8,12 +8,12 @@ import sys
 from functools import partial
 from urllib.parse import urlsplit
 
-from zlfeed import startup, tokens, whereabouts
+from zlfeed import startup, tokens
 from zlfeed.ask import token_for
 from zlfeed.config import Settings
 from zlfeed.errors import ExitCode, UsageError
 from zlfeed.monitor import graphics, notify
-from zlfeed.monitor.feeds import Feeds, hello
+from zlfeed.monitor.feeds import Feeds
 from zlfeed.status_address import status_url
 from zlfeed.structured import structlog
 from zlfeed.tls import Trust
@@ -25,7 +25,7 @@ def run(settings: Settings, *, targets: list[str], once: bool, as_json: bool, re
     Raises UsageError for a target that is none, or without a terminal; StartError when no publisher can be reached with
     `once`, or when all of them refuse us.
     """
-    said = targets or whereabouts.statuses(settings)
+    said = targets or _found(settings)
     urls = list(
         dict.fromkeys(status_url(target, settings.websocket_port, secure=bool(settings.fingerprint)) for target in said)
     )
@@ -43,19 +43,25 @@ def run(settings: Settings, *, targets: list[str], once: bool, as_json: bool, re
 
         return token_for(settings, urlsplit(url).hostname or "", wanted)
 
-    greetings = {url: hello(token(url)) for url in urls}
+    shown = {url: token(url) for url in urls}
     if once or as_json:
         from zlfeed.monitor import plain
 
         startup.loaded()
         if once:
-            found = plain.once(greetings, timeout_s=timeout_s, as_json=as_json, limits=settings.limits, trust=trust)
+            found = plain.once(shown, timeout_s=timeout_s, as_json=as_json, limits=settings.limits, trust=trust)
             return asyncio.run(found)
-        return asyncio.run(plain.follow(greetings, timeout_s=timeout_s, duration_s=settings.duration, trust=trust))
+        return asyncio.run(plain.follow(shown, timeout_s=timeout_s, duration_s=settings.duration, trust=trust))
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.__stderr__)):
         raise UsageError("the monitor needs a terminal: without one use --once, or --json for programs")
-    feeds = Feeds(greetings, timeout_s=timeout_s, limits=settings.limits, trust=trust)
+    feeds = Feeds(shown, timeout_s=timeout_s, limits=settings.limits, trust=trust)
     return _on_screen(settings, feeds, readonly=readonly)
+
+
+def _found(settings: Settings) -> list[str]:
+    from zlfeed import whereabouts
+
+    return whereabouts.statuses(settings)
 
 
 def _on_screen(settings: Settings, feeds: Feeds, *, readonly: bool) -> int:

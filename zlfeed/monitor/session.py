@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from zlfeed.model import VIEW
 from zlfeed.monitor.limits import Thresholds
 from zlfeed.monitor.lines import UNICODE, Glyphs
 from zlfeed.monitor.preview import Shown
@@ -57,6 +56,8 @@ class Session:
     @property
     def read_only(self) -> str:
         """Why nothing can be set at the camera that is looked at; empty where something can."""
+        from zlfeed.model import VIEW
+
         if self.readonly:
             return "read only: the monitor was started with --readonly"
         if self.camera is not None and self.camera.host.role == VIEW:

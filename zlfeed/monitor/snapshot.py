@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from zlfeed.model import CameraStatus, Control
 from zlfeed.monitor.alerts import Alert
 from zlfeed.monitor.health import Health
+
+if TYPE_CHECKING:  # the records of messages are made while the first picture is looked at: they take 20 ms
+    from zlfeed.model import CameraStatus, Control
 
 
 class Sample(NamedTuple):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from zlfeed.model import Thumbnail
 from zlfeed.monitor.controls import Key, Setter
 from zlfeed.monitor.preview import Asked, Shown
 from zlfeed.monitor.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from zlfeed.model import Thumbnail
 
 
 class Source(Protocol):

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zlfeed.model import CameraInfo, CameraStatus, ControlResult, Event, HistoryPoint, ServerMessage, Welcome
 from zlfeed.monitor.alerts import MOMENTS, Alert, AlertBook, by_subject
 from zlfeed.monitor.health import assess
 from zlfeed.monitor.limits import BAD, WARN, Thresholds
@@ -18,6 +17,7 @@ from zlfeed.monitor.snapshot import CameraView, HostView, LinkView, LogEntry, Sa
 
 if TYPE_CHECKING:
     from zlfeed.clock import Estimate
+    from zlfeed.model import CameraStatus, ControlResult, Event, HistoryPoint, ServerMessage, Welcome
     from zlfeed.status_client import LinkState
 
 HISTORY_S = 300.0
@@ -31,6 +31,8 @@ class CameraState:
     """One camera: its last status, when it came, five minutes of samples, what can be set."""
 
     def __init__(self, name: str) -> None:
+        from zlfeed.model import CameraInfo
+
         self.name = name
         self.info = CameraInfo(name)
         self.status: CameraStatus | None = None
@@ -223,6 +225,8 @@ class MonitorState:
 
     def on_message(self, url: str, message: ServerMessage, now_s: float) -> None:
         """A message came from a publisher."""
+        from zlfeed.model import CameraInfo, CameraStatus, ControlResult, Event, Welcome
+
         host = self.hosts[url]
         host.heard_at_s = now_s
         if isinstance(message, CameraStatus):

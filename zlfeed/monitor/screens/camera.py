@@ -10,7 +10,7 @@ from textual.containers import Horizontal, Vertical
 from zlfeed.monitor.lines import Line, Span
 from zlfeed.monitor.screens.base import View
 from zlfeed.monitor.session import Session
-from zlfeed.monitor.views import cards, graphs, top, way
+from zlfeed.monitor.views import top
 from zlfeed.monitor.views.common import field
 from zlfeed.monitor.widgets.canvas import Canvas
 from zlfeed.monitor.widgets.key_bar import KeyBar
@@ -23,7 +23,10 @@ COMPACT = (("latency",),)
 
 
 class CameraScreen(View):
-    """Header, figures, the frame's way, graphs, cards, log: what of it depends on the layout."""
+    """Header, figures, the frame's way, graphs, cards, log: what of it depends on the layout.
+
+    What only a camera has is not in the first picture, and is imported with the first camera.
+    """
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -74,12 +77,18 @@ class CameraScreen(View):
 
     def _way(self, cells: int, rows: int) -> Sequence[Line]:
         camera = self.session.camera
-        return way.way(camera, cells, rows, self.session.glyphs) if camera else []
+        if camera is None:
+            return []
+        from zlfeed.monitor.views import way
+
+        return way.way(camera, cells, rows, self.session.glyphs)
 
     def _graphs(self, cells: int, rows: int) -> Sequence[Line]:
         session, camera = self.session, self.session.camera
         if camera is None:
             return []
+        from zlfeed.monitor.views import graphs
+
         kinds: Sequence[Sequence[str]] = MEDIUM
         if self.has_class("-compact"):
             kinds = COMPACT
@@ -91,6 +100,8 @@ class CameraScreen(View):
         session, camera = self.session, self.session.camera
         if camera is None:
             return []
+        from zlfeed.monitor.views import cards
+
         if self.has_class("-compact"):
             return cards.brief(camera, session.limits, session.glyphs)
         lines = cards.row(camera, cells, rows - 1, session.limits, session.glyphs)
@@ -99,4 +110,8 @@ class CameraScreen(View):
 
     def _cards(self, cells: int, rows: int) -> Sequence[Line]:
         session, camera = self.session, self.session.camera
-        return cards.column(camera, cells, rows, session.limits, session.glyphs) if camera else []
+        if camera is None:
+            return []
+        from zlfeed.monitor.views import cards
+
+        return cards.column(camera, cells, rows, session.limits, session.glyphs)
