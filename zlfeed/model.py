@@ -253,6 +253,20 @@ class Thumbnail:
 
 
 @dataclass(frozen=True, slots=True)
+class WebrtcAnswer:
+    """Answers a WebrtcOffer. Without `sdp` there is no picture by WebRTC just now, and `text` says why.
+
+    `session` is the viewer's id in CameraStatus.
+    """
+
+    camera: str
+    id: int = 0
+    sdp: str = field(default="", repr=False)
+    text: str = ""
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Hello:
     """A client's first message."""
 
@@ -297,6 +311,15 @@ class Subscribe:
     thumbnail_cameras: Sequence[str] = ()
 
 
-ServerMessage = Welcome | CameraStatus | Event | Pong | ControlResult | Thumbnail | CameraInfo
-ClientMessage = Hello | Ping | SetControl | ViewerReport | Subscribe
+@dataclass(frozen=True, slots=True)
+class WebrtcOffer:
+    """Asks for a camera's picture by WebRTC, until this client leaves or offers again. `sdp`: RFC 8866."""
+
+    camera: str
+    id: int = 0
+    sdp: str = field(default="", repr=False)
+
+
+ServerMessage = Welcome | CameraStatus | Event | Pong | ControlResult | Thumbnail | CameraInfo | WebrtcAnswer
+ClientMessage = Hello | Ping | SetControl | ViewerReport | Subscribe | WebrtcOffer
 Message = ServerMessage | ClientMessage

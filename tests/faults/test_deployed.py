@@ -66,7 +66,7 @@ def test_every_url_that_is_shown_plays_on_the_other_machine(tmp_path: Path) -> N
         with publish:
             urls = publish.line("ready")["urls"]
             assert all(f"//{PI}:" in url for url in urls.values())
-            assert set(urls) == {"rtsp", "websocket", *(("webrtc", "hls") if web else ())}
+            assert set(urls) == {"rtsp", "websocket", "page", *(("webrtc", "hls") if web else ())}
             token = tmp_path / "token"
             token.write_text(Path(publish.env["XDG_STATE_HOME"], "zlfeed", "token").read_text())
             with_token = ("--token-file", str(token))

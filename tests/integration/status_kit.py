@@ -23,8 +23,11 @@ from zlfeed.model import (
     SetControl,
     Thumbnail,
     ViewerReport,
+    WebrtcAnswer,
+    WebrtcOffer,
     Welcome,
 )
+from zlfeed.publisher.mediamtx.whep import Call
 from zlfeed.publisher.status.server import StatusServer
 from zlfeed.status_client import MAX_MESSAGE_BYTES
 from zlfeed.wire.convert import decode, encode
@@ -47,6 +50,7 @@ class Source:
     reports: list[tuple[ViewerReport, str]] = field(default_factory=list)
     pictures: list[tuple[str, int]] = field(default_factory=list)
     """The thumbnails that were asked for: camera and width."""
+    calls: list[str] = field(default_factory=list)
     answer: asyncio.Event = field(default_factory=asyncio.Event)
     """Controls named `size` are answered when it is set."""
 
@@ -76,6 +80,15 @@ class Source:
         self._perhaps_break("thumbnail")
         self.pictures.append((camera, width))
         return Thumbnail(camera, len(self.pictures), width, width * 3 // 4, b"jpeg")
+
+    async def call(self, offer: WebrtcOffer, remote_host: str) -> Call:
+        self._perhaps_break("call")
+        self.calls.append(f"{offer.camera} {offer.id} {remote_host}")
+
+        async def hang_up() -> None:
+            self.calls.append(f"over {offer.id}")
+
+        return Call(WebrtcAnswer(offer.camera, offer.id, f"answer to {offer.sdp}", session="viewer 1"), hang_up)
 
     def viewer_report(self, report: ViewerReport, remote_host: str) -> None:
         self._perhaps_break("viewer_report")

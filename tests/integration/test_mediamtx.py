@@ -127,7 +127,7 @@ class Recorder(Depacketizer):
 
 def test_beside_the_relay_it_adds_browsers_urls(beside: Publisher) -> None:
     assert beside.ready["server"] == "embedded+mediamtx"
-    assert set(beside.urls) == {"rtsp", "websocket", "webrtc", "hls"}
+    assert set(beside.urls) == {"rtsp", "websocket", "page", "webrtc", "hls"}
     assert fetched(beside.urls["webrtc"]) == 200
     assert fetched(beside.urls["hls"]) == 200
 

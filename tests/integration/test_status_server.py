@@ -6,6 +6,7 @@ import functools
 import socket
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -27,6 +28,8 @@ from zlfeed.model import (
     Subscribe,
     Viewer,
     ViewerReport,
+    WebrtcAnswer,
+    WebrtcOffer,
     Welcome,
 )
 from zlfeed.publisher.status import server as status_server
@@ -36,6 +39,7 @@ from zlfeed.publisher.status.server import StatusServer
 from zlfeed.wire import zlfeed_pb2
 from zlfeed.wire.close import CloseCode
 
+WWW = Path(status_server.__file__).parent / "www"
 EVENT = Event(1, "warning", "camera_lost", "the camera is gone", "front")
 OTHER_VERSION = zlfeed_pb2.Envelope(version=9, hello=zlfeed_pb2.Hello()).SerializeToString()
 UNKNOWN_BODY = zlfeed_pb2.Envelope(version=1).SerializeToString() + b"\x9a\x06\x02hi"
@@ -473,12 +477,51 @@ async def http(port: int, request: bytes) -> bytes:
     return answer
 
 
-async def test_a_browser_gets_a_short_answer_in_words() -> None:
+@pytest.mark.parametrize("path", ["/", "/front", "/?x=1"])
+async def test_a_browser_gets_the_page(path: str) -> None:
     async with publisher(Source()) as server:
-        answer = await http(server.port, b"GET / HTTP/1.1\r\nHost: pi:9000\r\nAccept: text/html\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 426 ")
-    assert b"Upgrade: websocket" in answer
-    assert b"zlfeed monitor" in answer
+        answer = await http(server.port, f"GET {path} HTTP/1.1\r\nHost: pi:9000\r\n\r\n".encode())
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"Content-Type: text/html" in head
+    assert b"Content-Security-Policy: default-src 'none'; script-src 'self';" in head
+    assert b"frame-ancestors 'none'" in head
+    assert f"Content-Length: {len(body)}\r\n".encode() in head
+    assert body == (WWW / "index.html").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "path", ["/favicon.ico", "/-/", "/-/none.js", "/-/../server.py", "/-/%2e%2e/server.py", "/a/b"]
+)
+async def test_there_are_no_other_files_than_the_pages_own(path: str) -> None:
+    async with publisher(Source()) as server:
+        answer = await http(server.port, f"GET {path} HTTP/1.1\r\nHost: pi:9000\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 404 ")
+
+
+async def test_an_offer_is_answered_and_its_call_is_over_when_it_is_replaced_or_its_client_leaves() -> None:
+    source = Source(readonly_token="look", token="all")
+    async with publisher(source) as server:
+        async with client(server, Hello(token="look")) as page:
+            await page.send(WebrtcOffer("front", 7, "offer"))
+            answer = await page.find(WebrtcAnswer)
+            assert answer == WebrtcAnswer("front", 7, "answer to offer", session="viewer 1")
+            await page.send(WebrtcOffer("front", 8, "another"))
+            assert (await page.find(WebrtcAnswer)).sdp == "answer to another"
+            await page.send(WebrtcOffer("back", 9, "beside it"))
+            await page.find(WebrtcAnswer)
+            assert source.calls == ["front 7 127.0.0.1", "front 8 127.0.0.1", "over 7", "back 9 127.0.0.1"]
+        await until(lambda: len(source.calls) == 6)
+        assert sorted(source.calls[4:]) == ["over 8", "over 9"]
+
+
+async def test_a_call_that_fails_is_answered_in_words_and_ends_nothing() -> None:
+    async with publisher(Source(broken={"call"})) as server, client(server) as page:
+        await page.send(WebrtcOffer("front", 7, "offer"))
+        answer = await page.find(WebrtcAnswer)
+        assert (answer.id, answer.sdp) == (7, "")
+        assert "log" in answer.text
+        await page.find(CameraStatus)
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,10 @@ class Page:
         self.call("Network.setExtraHTTPHeaders", headers={"Authorization": f"Basic {basic}"})
 
     def open(self, url: str) -> None:
-        """Goes there."""
+        """Goes there, and waits for the document."""
         result = self.call("Page.navigate", url=url)
         assert "errorText" not in result, result
+        self.until("document.readyState !== 'loading'")
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression; a promise is awaited."""

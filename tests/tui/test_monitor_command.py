@@ -27,10 +27,12 @@ from zlfeed.model import (
     SetControl,
     Thumbnail,
     ViewerReport,
+    WebrtcOffer,
     Welcome,
 )
 from zlfeed.monitor.plain import describe, to_json
 from zlfeed.monitor.state import MonitorState
+from zlfeed.publisher.mediamtx.whep import Call, refused
 from zlfeed.publisher.status.server import StatusServer
 from zlfeed.wire.close import CloseCode
 
@@ -59,6 +61,9 @@ class Publisher:
 
     async def thumbnail(self, camera: str, width: int) -> Thumbnail | None:
         return None
+
+    async def call(self, offer: WebrtcOffer, remote_host: str) -> Call:
+        return refused(offer, "there is no WebRTC here")
 
     def viewer_report(self, report: ViewerReport, remote_host: str) -> None:
         pass

@@ -102,7 +102,12 @@ def test_servers_listen_where_they_are_told() -> None:
     assert found["rtspAddress"] == "10.9.0.2:8555"
     assert found["webrtcAddress"] == "127.0.0.1:8889"
     assert found["hlsAddress"] == "127.0.0.1:8888"
-    assert found["webrtcLocalUDPAddress"] == "127.0.0.1:8189"
+    # Datagrams come to those whose offer was answered, and we hand in offers for other machines ourselves.
+    assert found["webrtcLocalUDPAddress"] == "10.9.0.2:8189"
+
+
+def test_our_own_calls_name_the_viewer_for_whom_they_are() -> None:
+    assert made(proxy="10.9.0.2")["webrtcTrustedProxies"] == ["10.9.0.2"]
 
 
 def test_an_ipv6_address_stands_in_brackets() -> None:

@@ -298,5 +298,5 @@ def _entry(event: Event, host: str) -> LogEntry:
 
 def _url_rank(kind: str) -> tuple[int, str]:
     """The order in which addresses are shown: a protobuf map has none."""
-    known = ("rtsp", "webrtc", "hls", "websocket")
+    known = ("rtsp", "page", "webrtc", "hls", "websocket")
     return (known.index(kind) if kind in known else len(known), kind)

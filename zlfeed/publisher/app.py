@@ -29,6 +29,7 @@ from zlfeed.model import (
     Thumbnail,
     Viewer,
     ViewerReport,
+    WebrtcOffer,
     Welcome,
 )
 from zlfeed.net import LOOPBACK, Allowed, plain_host
@@ -49,6 +50,7 @@ from zlfeed.publisher.encode.encoders import RPICAM
 from zlfeed.publisher.encode.ffmpeg import find_ffmpegs
 from zlfeed.publisher.front import DoorSettings, FrontDoor, choose, fitting
 from zlfeed.publisher.host_metrics import HostSample, HostSampler, throttle_events
+from zlfeed.publisher.mediamtx.whep import Call
 from zlfeed.publisher.operations.observed import Observed
 from zlfeed.publisher.operations.reload import Reloading
 from zlfeed.publisher.operations.service import ServiceLink
@@ -379,10 +381,14 @@ class Publisher:
         found = self._front.urls(host, camera)
         if push := self._pushes.get(camera):
             found["push"] = push.target.url
-        return {"rtsp": found.pop("rtsp"), "websocket": self._websocket_url(host), **found}
-
-    def _websocket_url(self, host: str) -> str:
-        return urls.websocket_url(host, self._status.port, secure=self._tls is not None)
+        secure, port = self._tls is not None, self._status.port
+        first = len(self._pipelines) == 1 or camera == self._pipelines[0].name
+        return {
+            "rtsp": found.pop("rtsp"),
+            "websocket": urls.websocket_url(host, port, secure=secure),
+            "page": urls.page_url(host, port, "" if first else camera, secure=secure),
+            **found,
+        }
 
     def _own_statuses(self) -> list[CameraStatus]:
         """The figures for our own report: an error in them must not end the feed."""
@@ -471,6 +477,10 @@ class Publisher:
         with contextlib.suppress(TimeoutError):
             return await thumbnail(pipeline, width, at_most_bytes=width * width // 5)
         return None
+
+    async def call(self, offer: WebrtcOffer, remote_host: str) -> Call:
+        """Has a WebRTC call placed for a status client."""
+        return await self._front.call(offer, remote_host)
 
     def viewer_report(self, report: ViewerReport, remote_host: str) -> None:
         """Keeps what a viewer measured."""

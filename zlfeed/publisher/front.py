@@ -15,15 +15,18 @@ from typing import Literal
 
 from zlfeed import logs
 from zlfeed.errors import PortError, StartError, UsageError
-from zlfeed.model import Viewer
+from zlfeed.model import Viewer, WebrtcOffer
 from zlfeed.net import ANY, LOOPBACK, bind_tcp, host_port, is_loopback
 from zlfeed.publisher import target, urls
 from zlfeed.publisher.controls.definitions import Refused
-from zlfeed.publisher.mediamtx.config import MediaMtxSettings, Ports, takes
+from zlfeed.publisher.mediamtx import whep
+from zlfeed.publisher.mediamtx.config import VIEWER, MediaMtxSettings, Ports, takes
+from zlfeed.publisher.mediamtx.http import Place, basic
 from zlfeed.publisher.mediamtx.locate import Program, locate
 from zlfeed.publisher.mediamtx.server import EventSink, MediaMtx
+from zlfeed.publisher.mediamtx.whep import Call
 from zlfeed.rtsp.server import Relay
-from zlfeed.tls import Pair
+from zlfeed.tls import Pair, Trust
 
 log = logs.get(__name__)
 
@@ -171,6 +174,18 @@ class FrontDoor:
         path = self.mediamtx.paths.get(stream) if self.mediamtx else None
         return list(path.readers) if path else []
 
+    async def call(self, offer: WebrtcOffer, viewer_host: str) -> Call:
+        """Places a viewer's WebRTC call, whom we let in ourselves: at MediaMTX, while it serves."""
+        port = self._ports.webrtc
+        if offer.camera not in self._relay.streams:
+            return whep.refused(offer, f"there is no camera {offer.camera[:64]!r}")
+        if self.mediamtx is None or not self.mediamtx.ready or self._fallback or not port:
+            return whep.refused(offer, "MediaMTX does not serve just now" if port else "there is no WebRTC here")
+        host = _reached_at(self._web_hosts())
+        tls = Trust().context(host) if self._settings.tls else None
+        login = next((basic(VIEWER, token) for token in self._settings.tokens()), "")
+        return await whep.place(offer, Place(host, port, login, tls), viewer_host)
+
     def actions(self) -> dict[str, Callable[[str], Awaitable[None]]]:
         """What can be asked of it, as controls."""
         return {"retry_mediamtx": lambda _: self.retry_mediamtx()} if self.mediamtx else {}
@@ -243,7 +258,7 @@ class FrontDoor:
             webrtc=self._free_or_off(web, s.webrtc_port, "--webrtc-port"),
             hls=self._free_or_off(web, s.hls_port, "--hls-port"),
             api=0,
-            webrtc_udp=_free_udp(web),
+            webrtc_udp=_free_udp(s.hosts),
             rtsps=self._rtsps_port if s.tls and s.topology == "classic" else None,
         )
 
@@ -281,6 +296,7 @@ class FrontDoor:
             api_password=self._api_password,
             host=_bind_address(s.hosts),
             web_host_bind=_bind_address(self._web_hosts()),
+            proxy=_reached_at(self._web_hosts()),
             web_host=s.advertise,
             tokens=s.tokens(),
             tls=s.tls,
@@ -404,6 +420,11 @@ def _bind_address(hosts: Sequence[str]) -> str:
     if tuple(hosts) == ANY:
         return ""
     return hosts[0]
+
+
+def _reached_at(hosts: Sequence[str]) -> str:
+    """Our own way to what listens there."""
+    return LOOPBACK[0] if tuple(hosts) == ANY else hosts[0]
 
 
 def _free_tcp(hosts: Sequence[str], port: int, option: str) -> int:

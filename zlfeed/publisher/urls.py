@@ -55,3 +55,8 @@ def rtsp_url(host: str, port: int, stream: str, *, secure: bool = False) -> str:
 def websocket_url(host: str, port: int, *, secure: bool = False) -> str:
     """ws[s]://HOST:PORT/"""
     return f"ws{'s' if secure else ''}://{host_port(host, port)}/"
+
+
+def page_url(host: str, port: int, camera: str, *, secure: bool = False) -> str:
+    """http[s]://HOST:PORT/CAMERA, the page for browsers; without a camera it shows the first."""
+    return f"http{'s' if secure else ''}://{host_port(host, port)}/{camera}"

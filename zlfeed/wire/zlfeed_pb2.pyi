@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Envelope(_message.Message):
-    __slots__ = ("version", "welcome", "camera_status", "event", "pong", "control_result", "thumbnail", "camera_info", "hello", "ping", "set_control", "viewer_report", "subscribe")
+    __slots__ = ("version", "welcome", "camera_status", "event", "pong", "control_result", "thumbnail", "camera_info", "webrtc_answer", "hello", "ping", "set_control", "viewer_report", "subscribe", "webrtc_offer")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     CAMERA_STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -16,11 +16,13 @@ class Envelope(_message.Message):
     CONTROL_RESULT_FIELD_NUMBER: _ClassVar[int]
     THUMBNAIL_FIELD_NUMBER: _ClassVar[int]
     CAMERA_INFO_FIELD_NUMBER: _ClassVar[int]
+    WEBRTC_ANSWER_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     PING_FIELD_NUMBER: _ClassVar[int]
     SET_CONTROL_FIELD_NUMBER: _ClassVar[int]
     VIEWER_REPORT_FIELD_NUMBER: _ClassVar[int]
     SUBSCRIBE_FIELD_NUMBER: _ClassVar[int]
+    WEBRTC_OFFER_FIELD_NUMBER: _ClassVar[int]
     version: int
     welcome: Welcome
     camera_status: CameraStatus
@@ -29,12 +31,14 @@ class Envelope(_message.Message):
     control_result: ControlResult
     thumbnail: Thumbnail
     camera_info: CameraInfo
+    webrtc_answer: WebrtcAnswer
     hello: Hello
     ping: Ping
     set_control: SetControl
     viewer_report: ViewerReport
     subscribe: Subscribe
-    def __init__(self, version: _Optional[int] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., camera_status: _Optional[_Union[CameraStatus, _Mapping]] = ..., event: _Optional[_Union[Event, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., control_result: _Optional[_Union[ControlResult, _Mapping]] = ..., thumbnail: _Optional[_Union[Thumbnail, _Mapping]] = ..., camera_info: _Optional[_Union[CameraInfo, _Mapping]] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., set_control: _Optional[_Union[SetControl, _Mapping]] = ..., viewer_report: _Optional[_Union[ViewerReport, _Mapping]] = ..., subscribe: _Optional[_Union[Subscribe, _Mapping]] = ...) -> None: ...
+    webrtc_offer: WebrtcOffer
+    def __init__(self, version: _Optional[int] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., camera_status: _Optional[_Union[CameraStatus, _Mapping]] = ..., event: _Optional[_Union[Event, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., control_result: _Optional[_Union[ControlResult, _Mapping]] = ..., thumbnail: _Optional[_Union[Thumbnail, _Mapping]] = ..., camera_info: _Optional[_Union[CameraInfo, _Mapping]] = ..., webrtc_answer: _Optional[_Union[WebrtcAnswer, _Mapping]] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., set_control: _Optional[_Union[SetControl, _Mapping]] = ..., viewer_report: _Optional[_Union[ViewerReport, _Mapping]] = ..., subscribe: _Optional[_Union[Subscribe, _Mapping]] = ..., webrtc_offer: _Optional[_Union[WebrtcOffer, _Mapping]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("publisher", "version", "cameras", "history", "events", "time_us", "uptime_s", "role")
@@ -338,6 +342,20 @@ class Thumbnail(_message.Message):
     snapshot: bool
     def __init__(self, camera: _Optional[str] = ..., time_us: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., jpeg: _Optional[bytes] = ..., snapshot: _Optional[bool] = ...) -> None: ...
 
+class WebrtcAnswer(_message.Message):
+    __slots__ = ("camera", "id", "sdp", "text", "session")
+    CAMERA_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SDP_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    camera: str
+    id: int
+    sdp: str
+    text: str
+    session: str
+    def __init__(self, camera: _Optional[str] = ..., id: _Optional[int] = ..., sdp: _Optional[str] = ..., text: _Optional[str] = ..., session: _Optional[str] = ...) -> None: ...
+
 class Hello(_message.Message):
     __slots__ = ("token", "kind", "name", "session", "version")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
@@ -415,3 +433,13 @@ class Subscribe(_message.Message):
     thumbnail_width: int
     thumbnail_cameras: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, cameras: _Optional[_Iterable[str]] = ..., status: _Optional[bool] = ..., thumbnails: _Optional[bool] = ..., thumbnail_hz: _Optional[float] = ..., thumbnail_width: _Optional[int] = ..., thumbnail_cameras: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class WebrtcOffer(_message.Message):
+    __slots__ = ("camera", "id", "sdp")
+    CAMERA_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SDP_FIELD_NUMBER: _ClassVar[int]
+    camera: str
+    id: int
+    sdp: str
+    def __init__(self, camera: _Optional[str] = ..., id: _Optional[int] = ..., sdp: _Optional[str] = ...) -> None: ...

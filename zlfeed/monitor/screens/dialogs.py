@@ -131,7 +131,7 @@ class AddressesDialog(Dialog):
         """The address under the cursor for a phone's camera, or back; the browser's page where none was chosen."""
         urls = self._urls()
         if not self._moved:
-            self._cursor = next((at for at, (kind, _) in enumerate(urls) if kind == "webrtc"), self._cursor)
+            self._cursor = next((at for at, (kind, _) in enumerate(urls) if kind == "page"), self._cursor)
         if self._code or not urls:
             self._code = None
         else:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import errno
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from zlfeed.model import Viewer
 from zlfeed.publisher.mediamtx.config import API_USER
+from zlfeed.publisher.mediamtx.http import Place, basic
 
-_MAX_BODY = 4 << 20
 _LISTS = {"webRTCSession": "webrtcsessions", "hlsSession": "hlssessions", "rtspSession": "rtspsessions"}
 _TRANSPORTS = {"webRTCSession": "webrtc", "hlsSession": "hls", "rtspSession": "rtsp"}
 
@@ -39,9 +39,8 @@ class Api:
     """A client for one MediaMTX on this machine. Every call has a time-out and raises ApiError."""
 
     def __init__(self, port: int, password: str, timeout_s: float = 1.0) -> None:
-        self._port = port
+        self._place = Place("127.0.0.1", port, basic(API_USER, password))
         self._timeout_s = timeout_s
-        self._authorization = base64.b64encode(f"{API_USER}:{password}".encode()).decode()
 
     async def get(self, path: str) -> dict[str, Any]:
         """The JSON object at `path`."""
@@ -56,25 +55,10 @@ class Api:
             raise ApiError(str(error) or type(error).__name__) from None
 
     async def _get(self, path: str) -> dict[str, Any]:
-        # HTTP/1.0 keeps this to one read: no chunks, and the connection's end is the body's.
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=_MAX_BODY)
-        try:
-            writer.write(
-                f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nAuthorization: Basic {self._authorization}\r\n\r\n".encode()
-            )
-            await writer.drain()
-            answer = await reader.read(_MAX_BODY)
-            while more := await reader.read(_MAX_BODY):
-                answer += more
-                if len(answer) > _MAX_BODY:
-                    raise ValueError("an answer too large")
-        finally:
-            writer.close()
-        head, _, body = answer.partition(b"\r\n\r\n")
-        status = head.split(b" ", 2)[1:2]
-        if status != [b"200"]:
-            raise ValueError(f"HTTP status {status[0].decode() if status else 'missing'}")
-        found = json.loads(body)
+        answer = await self._place.ask("GET", path)
+        if answer.status != HTTPStatus.OK:
+            raise ValueError(f"HTTP status {answer.status}")
+        found = json.loads(answer.body)
         if not isinstance(found, dict):
             raise ValueError("no JSON object")
         return found

@@ -52,6 +52,8 @@ class MediaMtxSettings:
     host: str = ""
     web_host_bind: str = ""
     web_host: str | None = None
+    proxy: str = "127.0.0.1"
+    """The address from which our own calls for viewers come (whep.py)."""
     tokens: Sequence[str] = field(default=(), repr=False)
     tls: Pair | None = None
     """With one, browsers come by https, and RTSP without it is served at `rtsp_host`."""
@@ -113,7 +115,9 @@ def configuration(settings: MediaMtxSettings) -> dict[str, Any]:
         "hlsAlwaysRemux": False,
         "webrtc": ports.webrtc is not None,
         "webrtcAddress": _address(s.web_host_bind, ports.webrtc or 0),
-        "webrtcLocalUDPAddress": _address(s.web_host_bind, ports.webrtc_udp),
+        # Not bound as the pages are: datagrams are for those whose offer was answered, whoever handed it in.
+        "webrtcLocalUDPAddress": _address(s.host, ports.webrtc_udp),
+        "webrtcTrustedProxies": [s.proxy],
         "webrtcAdditionalHosts": [s.web_host] if s.web_host else [],
         "paths": {
             name: {

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from weakref import WeakSet
 
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
@@ -29,6 +30,7 @@ from zlfeed.doorway import Doorway, Limit
 from zlfeed.gate import Gate
 from zlfeed.model import ControlResult, Event
 from zlfeed.net import bind_tcp, is_loopback, plain_host
+from zlfeed.publisher.status import page
 from zlfeed.publisher.status.hub import Hub
 from zlfeed.publisher.status.session import (
     CLOSE_TIME_S,
@@ -59,11 +61,6 @@ INTERVAL_S = 1.0
 COALESCE_S = 0.05
 SEND_BUFFER_BYTES = 64 * 2**10
 """The kernel's, for each client: what lies in there grows as stale as what lies in a queue."""
-
-_BROWSER_TEXT = (
-    "This is the status port of a zlfeed publisher. It speaks protobuf over WebSocket.\n"
-    "To watch over the feed: zlfeed monitor HOST\n"
-)
 
 
 class StatusServer:
@@ -136,14 +133,12 @@ class StatusServer:
         return self._check_browser(connection, request)
 
     def _check_browser(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Answers a browser in words, and refuses scripts of other sites: on this machine they would act as its user.
+        """Gives a browser its page, and refuses scripts of other sites: on this machine they would act as its user.
 
         Nor may a page come by a name that is not ours: its owner can have that name point here (DNS rebinding).
         """
         if "websocket" not in request.headers.get("Upgrade", "").lower():
-            response = connection.respond(http.HTTPStatus.UPGRADE_REQUIRED, _BROWSER_TEXT)
-            response.headers["Upgrade"] = "websocket"  # RFC 9110 section 15.5.22
-            return response
+            return _page(connection, request.path)
         if (origin := request.headers.get("Origin")) is None:
             return None
         host = _host("//" + request.headers.get("Host", ""))
@@ -256,6 +251,14 @@ class StatusServer:
                 self._on_refused(host, f"its status client's token: {refusal.reason}")
             self.hub.grumble("status_client_refused", client=peer(connection), reason=refusal.reason)
             await close(connection, refusal)
+
+
+def _page(connection: ServerConnection, path: str) -> Response:
+    found = page.find(path)
+    if found is None:
+        return connection.respond(http.HTTPStatus.NOT_FOUND, "There is no such page. The feed is at /\n")
+    fixed = {"Content-Type": found.kind, "Content-Length": str(len(found.body)), "Connection": "close"}
+    return Response(http.HTTPStatus.OK, "OK", Headers({**fixed, **page.HEADERS}), found.body)
 
 
 def _own_names() -> set[str]:

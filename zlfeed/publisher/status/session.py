@@ -32,9 +32,13 @@ from zlfeed.model import (
     Subscribe,
     Thumbnail,
     ViewerReport,
+    WebrtcAnswer,
+    WebrtcOffer,
     Welcome,
 )
 from zlfeed.net import host_port, plain_host
+from zlfeed.publisher.mediamtx.whep import Call
+from zlfeed.publisher.status.calls import Calls
 from zlfeed.publisher.status.hub import Hub, Listener, without_values
 from zlfeed.wire.close import CloseCode
 from zlfeed.wire.convert import ProtocolError, UnknownMessage, VersionError, decode, encode
@@ -67,6 +71,9 @@ class StatusSource(Protocol):
 
     async def thumbnail(self, camera: str, width: int) -> Thumbnail | None:
         """A picture of that camera at most `width` pixels wide, None when it has none just now."""
+
+    async def call(self, offer: WebrtcOffer, remote_host: str) -> Call:
+        """Has a viewer's WebRTC call placed; may take seconds."""
 
     def viewer_report(self, report: ViewerReport, remote_host: str) -> None:
         """Takes what a viewer measured."""
@@ -125,6 +132,7 @@ class Session:
         self._here = plain_host((connection.local_address or ("",))[0])
         self._peer = peer(connection)  # known while it is open only
         self._requests: set[asyncio.Task[None]] = set()
+        self._calls = Calls(lambda offer: source.call(offer, self.host))
 
     async def run(self) -> Refusal | None:
         """Until the client leaves (None), or has to be closed. May raise ConnectionClosed."""
@@ -151,6 +159,8 @@ class Session:
                     # Requests under way are brought to their end: the others are to hear how they went.
         finally:
             self._hub.listeners.discard(listener)
+            # Its pictures end with it: by a token that is none any more nobody is to watch on.
+            await self._calls.end()
             log.info("status_client_left", client=self._peer)
 
     # ------------------------------------------------------------ coming in
@@ -277,6 +287,8 @@ class Session:
                 request = group.create_task(self._set_control(listener, message))
                 self._requests.add(request)
                 request.add_done_callback(self._requests.discard)
+            case WebrtcOffer():
+                group.create_task(self._call(listener, message))
             case Subscribe():
                 listener.subscribe = message
                 self._hub.subscribed.set()
@@ -294,6 +306,15 @@ class Session:
         if result.ok:
             self._hub.tell(replace(result, id=0), self._hub.listeners - {listener})
             self._on_change()
+
+    async def _call(self, listener: Listener, offer: WebrtcOffer) -> None:
+        """Places the call, and answers the one who asked."""
+        try:
+            answer = await self._calls.make(offer)
+        except Exception as error:
+            self._hub.grumble("webrtc_offer_failed", camera=offer.camera[:64], error=repr(error))
+            answer = WebrtcAnswer(offer.camera, offer.id, text="it failed: see the publisher's log")
+        self._hub.tell(answer, [listener])
 
     def _decode(self, data: str | bytes) -> ClientMessage | Refusal | None:
         """The message; None for one that a newer client may send; a refusal for garbage."""

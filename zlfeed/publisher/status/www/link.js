@@ -1,0 +1,122 @@
+// The status connection: says Hello, asks for the clock, hands messages on; comes again by itself when it is lost.
+
+import {Clock} from "./clock.js";
+import {decode, encode} from "./wire.js";
+
+export const VERSION = 1;
+const BAD_TOKEN = 4401, OTHER_VERSION = 4406, TRY_LATER = 1013;
+const FIRST_S = 0.3, SLOWEST_S = 5, SILENT_S = 5, ANSWER_S = 5;
+const PING_S = 1, BURST = 8, BURST_S = 0.05;
+
+/** This page's clock in microseconds since 1970, which only advances. */
+export const nowUs = () => Math.round((performance.timeOrigin + performance.now()) * 1000);
+
+/**
+ * `on` hears what comes: `message(name, body)` for each message, `open()` after the Welcome,
+ * `closed(reason, inSeconds)`, and `token(reason)` when one is needed, or another.
+ */
+export class Link {
+  clock = new Clock();
+  #fields;
+  #on;
+  #socket = null;
+  #token = "";
+  #delay = FIRST_S;
+  #id = 0;
+  #answers = new Map();
+  #heard = 0;
+
+  constructor(fields, on) {
+    this.#fields = fields;
+    this.#on = on;
+    setInterval(() => this.#look(), PING_S * 1000);
+  }
+
+  /** Connects, with a token where there is one. */
+  open(token) {
+    this.#token = token;
+    const url = new URL("/", location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    const socket = this.#socket = new WebSocket(url);
+    socket.binaryType = "arraybuffer";
+    this.#heard = performance.now();
+    socket.onopen = () => this.send("hello", {token: this.#token, kind: "page", name: navigator.platform ?? ""});
+    socket.onmessage = ({data}) => socket === this.#socket && this.#take(new Uint8Array(data));
+    socket.onclose = ({code, reason}) => socket === this.#socket && this.#closed(code, reason);
+  }
+
+  get isOpen() {
+    return this.#socket?.readyState === WebSocket.OPEN;
+  }
+
+  /** Sends a message, `name` being its field in the Envelope; false when there is nobody to hear it. */
+  send(name, body) {
+    if (!this.isOpen) return false;
+    this.#socket.send(encode(this.#fields, "Envelope", {version: VERSION, [name]: body}));
+    return true;
+  }
+
+  /** Sends a message with an id, and resolves to what answers it; rejects with a sentence. */
+  ask(name, body) {
+    const id = ++this.#id;
+    return new Promise((resolve, reject) => {
+      if (!this.send(name, {...body, id})) return reject(new Error("the publisher is not there"));
+      const late = setTimeout(() => this.#answers.delete(id) && reject(new Error("the publisher does not answer")), ANSWER_S * 1000);
+      this.#answers.set(id, (answer) => {
+        clearTimeout(late);
+        resolve(answer);
+      });
+    });
+  }
+
+  #take(bytes) {
+    const heardUs = nowUs();
+    this.#heard = performance.now();
+    const {version, ...bodies} = decode(this.#fields, "Envelope", bytes);
+    const [name, body] = Object.entries(bodies).find(([, value]) => value !== undefined) ?? [];
+    if (version !== VERSION || name === undefined) return;
+    if (name === "pong") {
+      this.clock.add(body.t0_us, body.t1_us, body.t2_us, heardUs);
+    } else if (name === "webrtc_answer") {
+      this.#answers.get(body.id)?.(body);
+      this.#answers.delete(body.id);
+    } else {
+      this.#on.message(name, body);
+      if (name === "welcome") this.#welcomed();
+    }
+  }
+
+  #welcomed() {
+    this.#delay = FIRST_S;
+    // The best of several tells the time more surely than one.
+    for (let i = 0; i < BURST; i++) setTimeout(() => this.#ping(), i * BURST_S * 1000);
+    this.#on.open();
+  }
+
+  #ping() {
+    this.send("ping", {id: ++this.#id, t0_us: nowUs()});
+  }
+
+  /** Once a second: asks for the time, and gives up a connection on which nothing comes. */
+  #look() {
+    if (this.#socket === null || this.#socket.readyState === WebSocket.CLOSED) return;
+    if (performance.now() - this.#heard > SILENT_S * 1000) {
+      const socket = this.#socket;
+      this.#closed(0, `nothing heard for ${SILENT_S} s`);
+      socket.close();
+    } else if (this.isOpen) {
+      this.#ping();
+    }
+  }
+
+  #closed(code, reason) {
+    this.#socket = null;
+    this.#answers.clear();
+    if (code === BAD_TOKEN) return this.#on.token(reason);
+    if (code === OTHER_VERSION) return location.reload(); // the publisher was updated, and its page with it
+    const wait = code === TRY_LATER ? SLOWEST_S : this.#delay * (0.8 + 0.4 * Math.random());
+    this.#delay = Math.min(SLOWEST_S, this.#delay * 1.6);
+    this.#on.closed(reason || "the publisher is not reached", wait);
+    setTimeout(() => this.open(this.#token), wait * 1000);
+  }
+}
