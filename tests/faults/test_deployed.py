@@ -94,12 +94,13 @@ def test_every_url_that_is_shown_plays_on_the_other_machine(tmp_path: Path) -> N
 
 
 def browsers(urls: dict[str, str], token: str, viewer: str) -> None:
-    """Chromium on the viewer's machine plays both pages."""
-    pages = [urls[kind].replace("://", f"://viewer:{token}@") for kind in ("webrtc", "hls")]
+    """Chromium on the viewer's machine plays MediaMTX's pages and ours."""
+    kinds = ("page", "webrtc", "hls")
+    pages = [urls[kind].replace("://", f"://viewer:{token}@") for kind in kinds]
     command = [*inside(viewer), sys.executable, "-m", "tests.support.video_page", "2", *pages]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-2000:]
-    for kind, line in zip(("webrtc", "hls"), done.stdout.splitlines(), strict=True):
+    for kind, line in zip(kinds, done.stdout.splitlines(), strict=True):
         shown = json.loads(line)
         assert shown["format"] in ("I420", "NV12")
         assert len(shown["ages_ms"]) > 10

@@ -60,12 +60,11 @@ def test_it_plays_says_how_late_that_is_and_tells_the_publisher(page: Page) -> N
         assert shown.unread == 0
         said = page.until(f"{FIGURES}.match(/([0-9]+) ms ± ([0-9.]+)/)?.slice(1).map(Number)")
         report = None
-        while report is None:
+        while report is None or report["fps"] < 10:  # the first second's may be of its first moment
             (viewer,) = feed.line("second")["viewers"] or [{"report": None}]
             report = viewer["report"]
         assert viewer["transport"] == "webrtc"
         assert viewer["address"].startswith("127.0.0.1:")
-        assert report["fps"] > 10
         assert abs(report["latency_p50_ms"] - statistics.median(shown.ages_ms)) < 100
         assert 0 <= said[1] < 100
         assert page.run(NOTICE) == ""
@@ -84,9 +83,9 @@ def test_whoever_leaves_or_whose_token_is_changed_sees_no_more(page: Page, tmp_p
         page.open(urls["page"])
         page.until("!document.getElementById('door').hidden")
         assert page.run("document.getElementById('refused').textContent") == ""
-        fill(page, "wrong-token")
+        video_page.fill(page, "wrong-token")
         page.until("document.getElementById('refused').textContent.includes('not the right one')")
-        fill(page, "first-token")
+        video_page.fill(page, "first-token")
         page.until(video_page.PLAYS)
         assert page.run("document.getElementById('door').hidden")
 
@@ -101,11 +100,6 @@ def test_whoever_leaves_or_whose_token_is_changed_sees_no_more(page: Page, tmp_p
         page.until("!document.getElementById('door').hidden")
         while feed.line("second")["viewers"]:
             pass
-
-
-def fill(page: Page, token: str) -> None:
-    page.run(f"document.getElementById('token').value = {json.dumps(token)}")
-    page.run("document.querySelector('#door button').click()")
 
 
 # ---------------------------------------------------------------- without

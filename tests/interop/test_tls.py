@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests.support import video_page
+from tests.support.browser import browsing
 from tests.support.commands import Running
 from tests.support.netns import PUBLISHER, VIEWER, two_hosts
 from tests.support.players import hashes, watch
@@ -138,6 +140,20 @@ def test_browsers_come_by_https_with_either_token(kept: Secrets) -> None:
     assert {key: code for key, code in answers.items() if code == "200"}.keys() == {
         (kind, token) for kind in ("webrtc", "hls") for token in (TOKEN, LOOK)
     }
+
+
+@pytest.mark.needs("mediamtx", "chromium")
+def test_the_page_comes_by_https_too(kept: Secrets) -> None:
+    arguments = ("publish", "--camera", "test", "--json", "--host", "127.0.0.1", "--rtsps-port", "0")
+    ports = ("--rtsp-port", "0", "--websocket-port", "0", "--hls-port", "0", "--webrtc-port", "0")
+    with Running(*arguments, *ports, *kept.arguments) as running, browsing() as page:
+        url = running.line("ready")["urls"]["page"]
+        assert url.startswith("https://")
+        page.call("Security.setIgnoreCertificateErrors", ignore=True)  # as a person who was shown the fingerprint
+        page.open(url)
+        page.until("document.getElementById('door').hidden === false")
+        video_page.fill(page, LOOK)
+        page.until(video_page.PLAYS)
 
 
 def curl(page: str, token: str) -> str:

@@ -41,6 +41,9 @@ new Promise((done) => {
 PLAYS = "document.querySelector('video')?.videoWidth > 0 && document.querySelector('video').currentTime > 0"
 
 
+_ASKED = "document.getElementById('door')?.hidden === false"
+
+
 class Shown(NamedTuple):
     """What a page's video showed: how old its pictures were (ms), their strips, and how it holds them."""
 
@@ -71,6 +74,12 @@ def watch(page: Page, seconds: float) -> Shown:
     return Shown(ages, codes, unread, found["format"], width, height)
 
 
+def fill(page: Page, token: str) -> None:
+    """Types a token into the publisher's page, which asks for one."""
+    page.run(f"document.getElementById('token').value = {json.dumps(token)}")
+    page.run("document.querySelector('#door button').click()")
+
+
 def main(seconds: float, urls: Sequence[str]) -> None:
     """Says what each URL's page shows."""
     for url in urls:
@@ -79,7 +88,10 @@ def main(seconds: float, urls: Sequence[str]) -> None:
             if parts.username:
                 page.log_in(parts.username, parts.password or "")
             page.open(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl())
-            page.until(PLAYS)
+            page.until(f"{PLAYS} || {_ASKED}")
+            if page.run(_ASKED):
+                fill(page, parts.password or "")
+                page.until(PLAYS)
             shown = watch(page, seconds)
             print(json.dumps({"ages_ms": shown.ages_ms, "format": shown.format, "complaints": page.complaints}))
 

@@ -135,6 +135,7 @@ def urls(host: str = "192.168.1.7", name: str = "zerolatency") -> dict[str, str]
     """The addresses of a publisher with MediaMTX."""
     return {
         "rtsp": f"rtsp://{host}:8554/{name}",
+        "page": f"http://{host}:9000/{name}",
         "webrtc": f"http://{host}:8889/{name}",
         "websocket": f"ws://{host}:9000/",
     }

@@ -304,7 +304,7 @@ async def test_an_address_can_be_scanned(size: tuple[int, int]) -> None:
         await pilot.press("u", "r")  # the browser's page, as nothing was chosen
         await shows(app, pilot, "r back")
         async with asyncio.timeout(20):
-            while scan(app) != "http://192.168.1.7:8889/front":
+            while scan(app) != "http://192.168.1.7:9000/front":
                 await pilot.pause(0.05)
         await pilot.press("r")
         await shows(app, pilot, "Enter copies")

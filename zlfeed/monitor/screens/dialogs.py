@@ -131,7 +131,9 @@ class AddressesDialog(Dialog):
         """The address under the cursor for a phone's camera, or back; the browser's page where none was chosen."""
         urls = self._urls()
         if not self._moved:
-            self._cursor = next((at for at, (kind, _) in enumerate(urls) if kind == "page"), self._cursor)
+            kinds = [kind for kind, _ in urls]
+            # An older publisher has no page of its own.
+            self._cursor = next((kinds.index(kind) for kind in ("page", "webrtc") if kind in kinds), self._cursor)
         if self._code or not urls:
             self._code = None
         else:
