@@ -279,7 +279,7 @@ async def test_addresses_can_be_copied_by_key_and_mouse() -> None:
     async with running() as (app, pilot):
         await pilot.press("u", "down", "enter")
         assert isinstance(app.screen, AddressesDialog)
-        assert app.clipboard == "http://192.168.1.7:8889/front"
+        assert app.clipboard == "http://192.168.1.7:9000/front"
         await pilot.pause()
         assert "copied http" in text(app)
 
