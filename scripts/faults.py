@@ -19,7 +19,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "reliability.md"
-TESTS = ("tests/faults", "tests/interop/test_browser.py")
+TESTS = ("tests/faults", "tests/interop/test_browser.py", "tests/interop/test_page.py")
 HEAD = "| what is done to the feed | what comes of it |\n|---|---|\n"
 _BETWEEN = re.compile(r"(<!-- figures -->\n).*(<!-- end of figures -->)", re.DOTALL)
 _ROW = re.compile(r"^\| (.+?) \| (.+) \|$", re.MULTILINE)

@@ -95,7 +95,7 @@ def test_every_url_that_is_shown_plays_on_the_other_machine(tmp_path: Path) -> N
 
 def browsers(urls: dict[str, str], token: str, viewer: str) -> None:
     """Chromium on the viewer's machine plays MediaMTX's pages and ours."""
-    kinds = ("page", "webrtc", "hls")
+    kinds = {"page": "our page", "webrtc": "the WEBRTC page", "hls": "the HLS page"}
     pages = [urls[kind].replace("://", f"://viewer:{token}@") for kind in kinds]
     command = [*inside(viewer), sys.executable, "-m", "tests.support.video_page", "2", *pages]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=ROOT)
@@ -106,6 +106,6 @@ def browsers(urls: dict[str, str], token: str, viewer: str) -> None:
         assert len(shown["ages_ms"]) > 10
         assert shown["complaints"] == []
         figures.record(
-            f"on two machines: the {kind.upper()} page",
+            f"on two machines: {kinds[kind]}",
             f"plays; capture → shown p50 {statistics.median(shown['ages_ms']):.0f} ms",
         )
