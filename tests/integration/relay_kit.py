@@ -61,8 +61,10 @@ class Feed:
 async def relaying(**options: Any) -> AsyncIterator[Feed]:
     relay = Relay(**options)
     relay.public.bind(LOOPBACK, 0)
+    relay.private.bind(LOOPBACK[:1], 0)
     feed = Feed(relay)
     await relay.public.serve()
+    await relay.private.serve()
     upkeep = asyncio.create_task(relay.run())
     try:
         yield feed

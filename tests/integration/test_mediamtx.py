@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import socket
 import statistics
 import subprocess
 import time
@@ -130,6 +132,30 @@ def test_beside_the_relay_it_adds_browsers_urls(beside: Publisher) -> None:
     assert set(beside.urls) == {"rtsp", "websocket", "page", "webrtc", "hls"}
     assert fetched(beside.urls["webrtc"]) == 200
     assert fetched(beside.urls["hls"]) == 200
+
+
+def test_it_has_its_pictures_where_the_relay_listens_on_another_address_only() -> None:
+    with publishing("--server", "auto", "--host", "127.0.0.2", *WEB) as running:
+        urls = running.line("ready")["urls"]
+        assert urls["rtsp"].startswith("rtsp://127.0.0.2:")
+        assert fetched(urls["webrtc"]) == 200
+
+
+def test_connections_that_fill_the_relay_do_not_shut_its_pull_out() -> None:
+    with publishing("--server", "auto", *WEB) as running, contextlib.ExitStack() as held:
+        publisher = Publisher(running)
+        port = urlsplit(publisher.urls["rtsp"]).port
+        for _ in range(400):
+            held.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+        process = publisher.mediamtx()
+        process.kill()
+        process.wait(10)
+        for _ in range(50):  # the place that it had is taken too
+            held.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+        running.line("event", code="mediamtx_restarted")
+        running.line(
+            "event", 10, code="mediamtx_ready"
+        )  # after 20 s idle connections are cut, which would be a cure too
 
 
 async def test_frames_stay_closed_behind_mediamtx(beside: Publisher) -> None:

@@ -223,8 +223,9 @@ class FrontDoor:
     def bind(self) -> None:
         """Takes or tries the ports. Raises PortError."""
         s = self._settings
-        if s.topology == "classic":
+        if self.mediamtx is not None:
             self._relay.private.bind(LOOPBACK[:1], 0)
+        if s.topology == "classic":
             self._rtsp_port = _free_tcp(self._plain_hosts, s.rtsp_port, "--rtsp-port")
             if s.tls:
                 self._rtsps_port = _free_tcp(s.hosts, s.rtsps_port, "--rtsps-port")
@@ -307,9 +308,9 @@ class FrontDoor:
 
     async def run(self) -> None:
         """Opens the door, once there is something to show, and keeps it open until cancelled."""
+        await self._relay.private.serve()
         match self._settings.topology:
             case "classic":
-                await self._relay.private.serve()
                 await self._classic()
             case "beside":
                 await self._serve_public()

@@ -38,6 +38,8 @@ MAX_CONNECTIONS_EACH = 128
 """Of one address that is not this machine's: nobody alone can shut the others out."""
 DOORWAY = Limit(MAX_CONNECTIONS + 64, MAX_CONNECTIONS_EACH + 16)
 """Those in a TLS handshake, or about to hear that there is no room, are among these."""
+PRIVATE = Limit(48, 0)
+"""On the private port, where all come from this machine."""
 _DEAD_PEER_MS = 15_000
 """A peer that acknowledges nothing for this long is gone (TCP_USER_TIMEOUT)."""
 
@@ -45,8 +47,10 @@ _DEAD_PEER_MS = 15_000
 class RelayConnection(asyncio.Protocol):
     """One client's socket: carries out what its Connection decides."""
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: Relay, *, counted: bool = True) -> None:
+        """`counted`: it is one of those of which there is a limit."""
         self._relay = relay
+        self._counted = counted
         self._transport: asyncio.Transport
         self._core: Connection
         self._host = ""
@@ -85,6 +89,8 @@ class RelayConnection(asyncio.Protocol):
         if not self._relay.allowed(peer[0]):
             self._relay.on_refused(self._host, "it is not among --allow")
             transport.abort()
+        elif not self._counted:
+            self._relay.connections.add(self)
         elif not self._relay.admit(self):
             # Said at once and not to a request: who has no place here is not to take up our time.
             transport.write(Response(503, {"Retry-After": "5"}).encode())
@@ -226,26 +232,28 @@ class Listener:
     no connection: another program can have the port while sessions live on.
     """
 
-    def __init__(self, relay: Relay, option: str = "--rtsp-port") -> None:
+    def __init__(self, relay: Relay, option: str = "--rtsp-port", doorway: Doorway | None = None) -> None:
+        """With a `doorway` of its own it shares no limit with the others."""
         self.port = 0
         self.tls: ssl.SSLContext | None = None
         """With one, TLS is spoken here."""
         self._relay = relay
         self._option = option
+        self._own_doorway = doorway
         self._sockets: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
 
     def bind(self, hosts: Sequence[str], port: int) -> None:
         """Takes the port; 0: a free one. Raises PortError."""
         sockets, self.port = bind_tcp(hosts, port, option=self._option)
-        self._sockets = self._relay.doorway.guard(sockets)
+        self._sockets = (self._own_doorway or self._relay.doorway).guard(sockets)
 
     async def serve(self) -> None:
         """Begins to accept clients."""
         loop = asyncio.get_running_loop()
         for sock in self._sockets:
             server = await loop.create_server(
-                lambda: RelayConnection(self._relay),
+                lambda: RelayConnection(self._relay, counted=self._own_doorway is None),
                 sock=sock,
                 ssl=self.tls,
                 ssl_handshake_timeout=HANDSHAKE_S if self.tls else None,
@@ -287,8 +295,8 @@ class Relay:
         self.public = Listener(self)
         self.secure = Listener(self, "--rtsps-port")
         """For those who come by TLS, where that is wanted."""
-        self.private = Listener(self)
-        """On this machine only, for our own MediaMTX, where that has the public port."""
+        self.private = Listener(self, doorway=Doorway(PRIVATE))
+        """On this machine only, for our own MediaMTX: who fills the public port does not take its pictures from it."""
         self.pull_prefix = f"pull-{secrets.token_hex(12)}/"
         """The secret path below which our own MediaMTX finds the streams."""
         self._changed = on_change
@@ -303,8 +311,7 @@ class Relay:
 
     def pull_url(self, stream: str) -> str:
         """Where our own MediaMTX finds a stream."""
-        port = self.private.port or self.public.port
-        return f"rtsp://127.0.0.1:{port}/{self.pull_prefix}{stream}"
+        return f"rtsp://127.0.0.1:{self.private.port}/{self.pull_prefix}{stream}"
 
     # ------------------------------------------------------------ upkeep
 
@@ -342,7 +349,7 @@ class Relay:
     # ------------------------------------------------------------ what connections ask for
 
     def admit(self, connection: RelayConnection) -> bool:
-        """Whether there is room for one more; strangers leave some for this machine, where our MediaMTX pulls."""
+        """Whether there is room for one more; strangers leave some for this machine."""
         owner = connection.owner
         if len(self.connections) >= MAX_CONNECTIONS + (0 if owner else LOCAL_RESERVE):
             self._grumble("connection_refused", peer=connection.peer, limit=MAX_CONNECTIONS)
