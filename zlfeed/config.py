@@ -232,6 +232,8 @@ class Settings(BaseModel):
     hls_port: Port = 8888
     webrtc_port: Port = 8889
     stream_name: StreamName = "zerolatency"
+    vpn_address: HostName | None = None
+    """The publisher's address in a VPN, PI_VPN_IP: there MediaMTX's WebRTC and HLS are open without TLS."""
     web_plain: bool = False
     """WebRTC and HLS on every address although the token then goes over plain HTTP."""
     allow: Annotated[Listed, AfterValidator(_allowed)] = Field(default=[])

@@ -20,7 +20,7 @@ DOTENV = ".env"
 PREFIX = "ZLFEED_"
 
 OLDER_NAMES = {
-    "PI_VPN_IP": ("advertise", "publisher"),
+    "PI_VPN_IP": ("advertise", "publisher", "vpn_address"),
     "RTSP_PORT": ("rtsp_port",),
     "WEBSOCKET_PORT": ("websocket_port",),
     "HLS_PORT": ("hls_port",),

@@ -62,7 +62,7 @@ def inside(machine: str) -> tuple[str, ...]:
 def test_every_url_that_is_shown_plays_on_the_other_machine(tmp_path: Path) -> None:
     web = shutil.which("mediamtx") is not None
     with two_machines() as (pi, viewer):
-        publish = Running("publish", "--json", "--camera", "test", "--web-plain", wrapper=inside(pi), env=SET)
+        publish = Running("publish", "--json", "--camera", "test", wrapper=inside(pi), env=SET)
         with publish:
             urls = publish.line("ready")["urls"]
             assert all(f"//{PI}:" in url for url in urls.values())

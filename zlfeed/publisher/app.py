@@ -218,6 +218,7 @@ class Publisher:
             tokens=lambda: self._access.words,
             advertise=s.advertise,
             web_plain=s.web_plain,
+            vpn_address=s.vpn_address,
             allow=s.allow,
             tls=self._tls.files if self._tls else None,
             tls_context=self._tls.context if self._tls else None,

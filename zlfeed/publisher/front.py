@@ -16,7 +16,7 @@ from typing import Literal
 from zlfeed import logs
 from zlfeed.errors import PortError, StartError, UsageError
 from zlfeed.model import Viewer, WebrtcOffer
-from zlfeed.net import ANY, LOOPBACK, bind_tcp, host_port, is_loopback
+from zlfeed.net import ANY, LOOPBACK, bind_tcp, host_port, is_loopback, is_own
 from zlfeed.publisher import target, urls
 from zlfeed.publisher.controls.definitions import Refused
 from zlfeed.publisher.mediamtx import whep
@@ -46,7 +46,10 @@ _BESIDE_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class DoorSettings:
-    """What the front door is made of. `web_plain`: the token may go over plain HTTP; WebRTC and HLS know only Basic."""
+    """What the front door is made of.
+
+    MediaMTX's WebRTC and HLS know only Basic. `web_plain`: the token may go over plain HTTP; it may at `vpn_address`.
+    """
 
     topology: Topology
     hosts: Sequence[str]
@@ -58,6 +61,7 @@ class DoorSettings:
     """Those in force, any of which will do; none: everyone may look."""
     advertise: str | None = None
     web_plain: bool = False
+    vpn_address: str | None = None
     allow: Sequence[str] = ()
     tls: Pair | None = None
     tls_context: ssl.SSLContext | None = None
@@ -134,6 +138,8 @@ class FrontDoor:
         self._retry_asked = asyncio.Event()
         self._fallback = False
         self._ports = Ports(None, None, None, 0)
+        self._web: Sequence[str] = LOOPBACK
+        """Where MediaMTX's WebRTC and HLS listen."""
         self._api_password = secrets.token_urlsafe(16)
         # Beside the relay it may take its time; before it, viewers have nothing until the relay stands in.
         patience_s = PATIENCE_S if settings.topology == "classic" else None
@@ -162,7 +168,7 @@ class FrontDoor:
         scheme = "https" if secure else "http"
         if self.mediamtx is None or not self.mediamtx.ready or self._fallback:
             return found
-        web = host if self._web_is_public() else "127.0.0.1"
+        web = host if self._web_is_public() else _reached_at(self._web)
         if self._ports.webrtc:
             found["webrtc"] = f"{scheme}://{host_port(web, self._ports.webrtc)}/{stream}"
         if self._ports.hls:
@@ -181,7 +187,7 @@ class FrontDoor:
             return whep.refused(offer, f"there is no camera {offer.camera[:64]!r}")
         if self.mediamtx is None or not self.mediamtx.ready or self._fallback or not port:
             return whep.refused(offer, "MediaMTX does not serve just now" if port else "there is no WebRTC here")
-        host = _reached_at(self._web_hosts())
+        host = _reached_at(self._web)
         tls = Trust().context(host) if self._settings.tls else None
         login = next((basic(VIEWER, token) for token in self._settings.tokens()), "")
         return await whep.place(offer, Place(host, port, login, tls), viewer_host)
@@ -234,6 +240,7 @@ class FrontDoor:
             self._rtsp_port = self._relay.public.port
             self._rtsps_port = self._relay.secure.port
         if self.mediamtx is not None:
+            self._web = self._web_hosts()
             self._ports = self._choose_ports()
 
     def _take_public(self) -> None:
@@ -252,7 +259,7 @@ class FrontDoor:
 
     def _choose_ports(self) -> Ports:
         s = self._settings
-        web = self._web_hosts()
+        web = self._web
         beside = self._free_or_off(self._plain_hosts, self._rtsp_port + 1 if s.rtsp_port else 0, "--rtsp-port")
         return Ports(
             rtsp=self._rtsp_port if s.topology == "classic" else beside,
@@ -275,7 +282,13 @@ class FrontDoor:
         return not self._settings.tokens() or self._settings.web_plain or self._settings.tls is not None
 
     def _web_hosts(self) -> Sequence[str]:
-        return self._settings.hosts if self._web_is_public() else LOOPBACK
+        s = self._settings
+        if self._web_is_public():
+            return s.hosts
+        # Where it is: for the address of a VPN that is down MediaMTX would not start.
+        if s.vpn_address and (tuple(s.hosts) == ANY or s.vpn_address in s.hosts) and is_own(s.vpn_address):
+            return (s.vpn_address,)
+        return LOOPBACK
 
     def _make(self, ports: Callable[[], Ports], on_event: EventSink, patience_s: float | None = None) -> MediaMtx:
         assert self._settings.program is not None
@@ -290,14 +303,15 @@ class FrontDoor:
 
     def _mediamtx_settings(self, ports: Ports) -> MediaMtxSettings:
         s = self._settings
+        self._web = self._web_hosts()
         return MediaMtxSettings(
             # The API's port is nobody's business but ours, and chosen anew each time: the last may be taken by now.
             ports=replace(ports, api=_free_tcp(LOOPBACK[:1], 0, "")),
             sources={name: self._relay.pull_url(name) for name in self._relay.streams},
             api_password=self._api_password,
             host=_bind_address(s.hosts),
-            web_host_bind=_bind_address(self._web_hosts()),
-            proxy=_reached_at(self._web_hosts()),
+            web_host_bind=_bind_address(self._web),
+            proxy=_reached_at(self._web),
             web_host=s.advertise,
             tokens=s.tokens(),
             tls=s.tls,
