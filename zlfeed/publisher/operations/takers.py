@@ -25,8 +25,8 @@ RESTART = frozenset({
     "camera", "play", "no_adaptive", "min_bitrate", "codec", "encoder", "preset", "server", "ffmpeg_path",
     "mediamtx_path", "host", "advertise", "rtsp_port", "websocket_port", "hls_port", "webrtc_port", "stream_name",
     "vpn_address", "web_plain", "allow", "metrics_port", "metrics_host", "no_announce", "tls_cert", "tls_key",
-    "rtsps_port", "passthrough", "wait_camera", "no_timecode", "no_closed_frames", "reset_controls", "duration", "log_format",
-    "log_file", "log_file_size", "log_file_count",
+    "rtsps_port", "passthrough", "wait_camera", "no_timecode", "no_closed_frames", "reset_controls", "duration",
+    "log_format", "log_file", "log_file_size", "log_file_count",
 })  # fmt: skip
 """What a publisher goes by from its start on."""
 OTHERS = frozenset({
