@@ -146,7 +146,7 @@ def test_the_publishers_clock_is_compared_with_ours() -> None:
 def test_the_error_shown_is_the_worst_viewers() -> None:
     camera = look(healthy()).cameras[0]
     assert camera.latency_error_ms == 0.3
-    assert replace(camera, status=status(viewers=())).latency_error_ms is None
+    assert camera._replace(status=status(viewers=())).latency_error_ms is None
 
 
 def test_urls_that_come_and_go_later_are_taken() -> None:

@@ -7,7 +7,8 @@ back within `QUIET_S` is raised again without ringing: an alarm that repeats its
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from zlfeed.monitor.health import Reason
 from zlfeed.monitor.limits import BAD, WARN
@@ -43,8 +44,7 @@ def by_subject(cameras: Iterable[tuple[Subject, Iterable[Reason]]]) -> list[tupl
     return list(own.items())
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(NamedTuple):
     """One reason of one camera. `rings` is false for one that has just been there."""
 
     id: int
@@ -106,7 +106,7 @@ class AlertBook:
         track = self._tracks.setdefault((subject, code), _Track(now_s, now_s, moment=True))
         track.last_s = now_s
         if track.alert is not None:
-            track.alert = replace(track.alert, text=text)
+            track.alert = track.alert._replace(text=text)
         else:
             self._raise(track, (subject, code), Reason(level, code, text), now_s)
 
@@ -115,7 +115,7 @@ class AlertBook:
         fresh = [track for track in self._tracks.values() if track.alert and not track.alert.acknowledged]
         for track in fresh:
             assert track.alert is not None
-            track.alert = replace(track.alert, acknowledged=True)
+            track.alert = track.alert._replace(acknowledged=True)
         return len(fresh)
 
     def _see(self, key: tuple[Subject, str], reason: Reason, now_s: float) -> list[Alert]:
@@ -123,10 +123,10 @@ class AlertBook:
         track.last_s = now_s
         if track.alert is not None:
             worse = reason.level == BAD and track.alert.level == WARN
-            track.alert = replace(track.alert, level=reason.level, text=reason.text)
+            track.alert = track.alert._replace(level=reason.level, text=reason.text)
             # What gets worse is news although it was acknowledged; it does not ring twice.
             if worse:
-                track.alert = replace(track.alert, acknowledged=False)
+                track.alert = track.alert._replace(acknowledged=False)
             return []
         if now_s - track.first_s < HOLD_S:
             return []

@@ -19,8 +19,7 @@ is shown as unknown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zlfeed.monitor import format as fmt
 from zlfeed.monitor.limits import BAD, GOOD, UNKNOWN, WARN, Limit, Thresholds
@@ -38,8 +37,7 @@ _STATES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """Why health is not good. `code` is stable; `text` is for people."""
 
     level: str
@@ -47,8 +45,7 @@ class Reason:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(NamedTuple):
     """The worst level of all reasons; unknown before the first status."""
 
     level: str = UNKNOWN

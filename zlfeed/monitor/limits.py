@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 UNKNOWN, GOOD, WARN, BAD = "unknown", "good", "warn", "bad"
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """Two thresholds; past them a figure is warn or bad. With `low` a figure below them is the worry."""
 
     warn: float
@@ -37,8 +35,7 @@ OFF = Limit(math.inf, math.inf)
 OFF_LOW = Limit(-math.inf, -math.inf, low=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
+class Thresholds(NamedTuple):
     """The limits of the rule, by what they are about."""
 
     age_s: Limit = Limit(3, 10)

@@ -6,8 +6,7 @@ Thumbnails are made by the publisher only while somebody asks; what is asked for
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,8 +26,7 @@ Pixel = tuple[int, int, int]
 Pixels = list[list[Pixel]]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What is wanted of a publisher: whose picture (URL, camera), how wide in pixels, how often a second."""
 
     key: Key
@@ -36,8 +34,7 @@ class Asked:
     hz: float
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """The picture at one moment, and its cost: how many came a second, and how many bytes."""
 
     key: Key

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from zlfeed.monitor.alerts import Alert
@@ -27,8 +27,7 @@ class Sample(NamedTuple):
     cpu_percent: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LinkView:
+class LinkView(NamedTuple):
     """The connection to one publisher. `refused` is final: the publisher said no, and trying again changes nothing.
 
     `clock_ahead_s` is by how much the publisher's wall clock is ahead of ours.
@@ -45,8 +44,7 @@ class LinkView:
     clock_ahead_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HostView:
+class HostView(NamedTuple):
     """One publisher. `key` is its status URL; `age_s` is since it last said anything."""
 
     key: str
@@ -54,12 +52,11 @@ class HostView:
     version: str = ""
     role: str = ""
     """What we may do there: control, view; empty when it does not say."""
-    link: LinkView = field(default_factory=LinkView)
+    link: LinkView = LinkView()
     age_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CameraView:
+class CameraView(NamedTuple):
     """One camera of one publisher. `stale` figures are shown dimmed."""
 
     host: HostView
@@ -67,9 +64,9 @@ class CameraView:
     status: CameraStatus | None = None
     age_s: float | None = None
     stale: bool = False
-    health: Health = field(default_factory=Health)
+    health: Health = Health()
     samples: tuple[Sample, ...] = ()
-    urls: Mapping[str, str] = field(default_factory=dict)
+    urls: Mapping[str, str] = MappingProxyType({})
     controls: tuple[Control, ...] = ()
 
     @property
@@ -91,8 +88,7 @@ class CameraView:
         return max((error for error in errors if error is not None), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
+class LogEntry(NamedTuple):
     """One line of the activity log; `time_us` is by the publisher's clock."""
 
     time_us: int
@@ -103,8 +99,7 @@ class LogEntry:
     host: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """Everything that the screens show. `log` is oldest first; `log_total` counts entries that fell out as well.
 
     `alerts` are the raised ones, the oldest first.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from zlfeed.monitor import format as fmt
 from zlfeed.monitor.lines import Glyphs, Line, Span, clean, fit
@@ -15,8 +15,7 @@ LEVELS = ("info", "warning", "error")
 _ROLES = {"info": "info", "warning": "warn", "error": "bad"}
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """What of the log is shown: entries of at least this level that hold the words, whatever their case."""
 
     level: str = "info"
