@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -172,7 +174,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 class CameraSettings(BaseModel):
     """What one camera has of its own, [cameras.NAME] in the file; what it does not say is as for all."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     source: Annotated[str | None, BeforeValidator(_control)] = Field(default=None, repr=False)
     """What --camera takes; a URL may hold a password."""
@@ -199,7 +201,7 @@ class CameraSettings(BaseModel):
 class Settings(BaseModel):
     """Every setting, checked. `load` makes one of all that is said; made directly it holds what it is given alone."""
 
-    model_config = ConfigDict(validate_default=True)
+    model_config = ConfigDict(validate_default=True, defer_build=True)
 
     # publish
     camera: Listed = Field(default=["auto"])
@@ -327,12 +329,30 @@ class Settings(BaseModel):
         )  # fmt: skip
 
 
+@contextlib.contextmanager
+def _without_plugins() -> Iterator[None]:
+    """Within, pydantic does not look through everything that is installed for plug-ins of its own."""
+    name = "PYDANTIC_DISABLE_PLUGINS"
+    before = os.environ.get(name)
+    os.environ[name] = "__all__"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
 def load(**flags: Any) -> Settings:
     """The settings; `flags` holds what the command line said, None where it said nothing.
 
     Raises UsageError with one line a wrong value or unknown name, each with the place where it was said.
     """
     given = {name: value for name, value in flags.items() if value is not None}
+    if not Settings.__pydantic_complete__:
+        with _without_plugins():
+            Settings.model_rebuild()
     try:
         settings = Settings(**sources.said(Settings.model_fields) | given)
     except ValidationError as error:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from zlfeed import config
 from zlfeed.config import Settings, load, parse_bitrate, parse_size, unknown_variables
 from zlfeed.config_sources import OLDER_NAMES
 from zlfeed.errors import UsageError
@@ -297,3 +299,13 @@ def test_every_setting_is_live_or_waits_for_a_restart_or_is_another_commands() -
     for name in Settings.model_fields:
         assert sum(name in one for one in lists) == 1, f"{name}: put it into one of LIVE, RESTART, OTHERS in takers.py"
     assert frozenset().union(*lists) == set(Settings.model_fields), "a name that is no setting any more"
+
+
+@pytest.mark.parametrize("before", [None, "mine"])
+def test_what_keeps_plugins_out_is_gone_afterwards(before: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that are started later may use pydantic with some."""
+    name = "PYDANTIC_DISABLE_PLUGINS"
+    monkeypatch.delenv(name, raising=False) if before is None else monkeypatch.setenv(name, before)
+    with config._without_plugins():
+        assert os.environ[name] == "__all__"
+    assert os.environ.get(name) == before
