@@ -6,9 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zlfeed.structured import structlog
+from zlfeed import structured
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict
 
 BURST = 10
 """So many of a kind in a second are no flood: each camera, each viewer has its say."""
@@ -23,7 +26,7 @@ class _Kind:
     began: float
     passed: int = 0
     held: int = 0
-    last: structlog.typing.EventDict | None = None
+    last: EventDict | None = None
     flooded: bool = False
 
 
@@ -32,7 +35,7 @@ class Flood:
 
     def __init__(
         self,
-        emit: Callable[[structlog.typing.EventDict], None],
+        emit: Callable[[EventDict], None],
         now: Callable[[], float] = time.monotonic,
         later: Callable[[float, Callable[[], None]], None] | None = None,
     ) -> None:
@@ -43,7 +46,7 @@ class Flood:
         self._kinds: dict[tuple[str, str], _Kind] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, _logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    def __call__(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
         """The event, unless it is held back."""
         key = (str(event.get("level", "")), str(event.get("event", "")))
         now = self._now()
@@ -61,7 +64,7 @@ class Flood:
             kind.held += 1
             if kind.held == 1:
                 self._later(max(0.0, kind.began + SECOND_S - now), lambda: self._second_over(key, kind))
-        raise structlog.DropEvent
+        raise structured.structlog().DropEvent
 
     def _second_over(self, key: tuple[str, str], kind: _Kind) -> None:
         with self._lock:

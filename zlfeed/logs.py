@@ -18,11 +18,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO, cast
 from urllib.parse import quote
 
-from zlfeed import terminal
+from zlfeed import structured, terminal
 from zlfeed.log_flood import Flood
-from zlfeed.structured import structlog
 
 if TYPE_CHECKING:
+    from structlog.typing import EventDict
+
     from zlfeed.log_file import LogFile
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -88,7 +89,7 @@ def scrubbed(value: Any) -> Any:
     return value if scrub(words) == words else scrub(words)
 
 
-def _scrub_values(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _scrub_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return {key: scrubbed(value) for key, value in event.items()}
 
 
@@ -110,7 +111,7 @@ class _Words:
     def __init__(self, *, colours: bool) -> None:
         self._colours = colours
 
-    def __call__(self, _logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
+    def __call__(self, _logger: Any, _method: str, event: EventDict) -> str:
         event = dict(event)
         event.pop("timestamp")
         stamp = time.strftime("%H:%M:%S")
@@ -159,13 +160,14 @@ def _is_journal() -> bool:
 class _Output:
     """The last step: a line for stderr, and one for the file where there is one."""
 
-    def __init__(self, renderer: Any, *, journal: bool, file: LogFile | None) -> None:
-        self._renderer = renderer
+    def __init__(self, words: _Words | None, as_json: Any, *, journal: bool, file: LogFile | None) -> None:
+        """`as_json` renders for the file, and without `words` for stderr too."""
+        self._renderer = words or as_json
         self._journal = journal
         self._file = file
-        self._json = structlog.processors.JSONRenderer()
+        self._json = as_json
 
-    def __call__(self, logger: Any, method: str, event: structlog.typing.EventDict) -> str:
+    def __call__(self, logger: Any, method: str, event: EventDict) -> str:
         if self._file is not None:
             self._file.write(str(self._json(logger, method, dict(event))))
         level = str(event.get("level", "info"))
@@ -204,35 +206,38 @@ def setup(
     _end()
     journal = _is_journal()
     text = log_format == "text" or (log_format == "auto" and sys.stderr is not None and sys.stderr.isatty())
-    renderer: Any = structlog.processors.JSONRenderer()
-    if text:
-        renderer = _Words(colours=terminal.has_colours(sys.stderr) and not journal)
+    words = _Words(colours=terminal.has_colours(sys.stderr) and not journal) if text else None
     if file is not None:
         from zlfeed.log_file import LogFile
 
         Setup.file = LogFile(file, size, count, lambda words: get(__name__).error("log_file_failed", text=words))
-    output = _Output(renderer, journal=journal, file=Setup.file)
-    rest = (structlog.processors.format_exc_info, _scrub_values)
+    log_file = Setup.file
 
-    def emit(event: structlog.typing.EventDict) -> None:
-        for step in rest:
-            event = step(None, "", event)
-        _stderr.write(output(None, "", event) + "\n")
+    def configure(structlog: Any) -> None:
+        output = _Output(words, structlog.processors.JSONRenderer(), journal=journal, file=log_file)
+        rest = (structlog.processors.format_exc_info, _scrub_values)
 
-    Setup.flood = Flood(emit)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            Setup.flood,
-            *rest,
-            output,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        # It writes a line with its end in one piece, which others on the same terminal cannot come between.
-        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _stderr)),
-        cache_logger_on_first_use=False,
-    )
+        def emit(event: EventDict) -> None:
+            for step in rest:
+                event = step(None, "", event)
+            _stderr.write(output(None, "", event) + "\n")
+
+        Setup.flood = Flood(emit)
+        structlog.configure(
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                Setup.flood,
+                *rest,
+                output,
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+            # It writes a line with its end in one piece, which others on the same terminal cannot come between.
+            logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _stderr)),
+            cache_logger_on_first_use=False,
+        )
+
+    structured.configure(configure)
     # websockets and asyncio speak through the standard library; what they say below an error is not for people.
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(ScrubbingFormatter("%(name)s: %(message)s"))
@@ -243,12 +248,14 @@ def setup(
 
 def set_level(level: str) -> None:
     """What is below `level` is not logged from now on, by whoever has a logger already too."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]))
+    structured.configure(
+        lambda structlog: structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]))
+    )
 
 
 def get(name: str) -> Any:
     """A logger: `log.info("event_name", key=value)`."""
-    return structlog.get_logger(part=name.removeprefix("zlfeed."))
+    return structured.Logger(name.removeprefix("zlfeed."))
 
 
 class Grumble:

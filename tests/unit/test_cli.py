@@ -151,7 +151,16 @@ def modules_after(statement: str) -> set[str]:
         ("import zlfeed.publisher.app", ["textual"]),
         (
             "import zlfeed.monitor.app, zlfeed.monitor.run; zlfeed.config.load()",
-            ["cv2", "numpy", "websockets", "google", "zlfeed.model", "zlfeed.monitor.views.cards", "logging.handlers"],
+            [
+                "cv2",
+                "numpy",
+                "websockets",
+                "google",
+                "zlfeed.model",
+                "zlfeed.monitor.views.cards",
+                "logging.handlers",
+                "structlog",
+            ],
         ),
         (
             "import os, tempfile, zlfeed.config; os.chdir(tempfile.mkdtemp()); zlfeed.config.load()",

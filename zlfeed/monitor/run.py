@@ -6,17 +6,20 @@ import asyncio
 import os
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from zlfeed import startup, tokens
+from zlfeed import startup, structured, tokens
 from zlfeed.ask import token_for
 from zlfeed.config import Settings
 from zlfeed.errors import ExitCode, UsageError
 from zlfeed.monitor import graphics, notify
 from zlfeed.monitor.feeds import Feeds
 from zlfeed.status_address import status_url
-from zlfeed.structured import structlog
 from zlfeed.tls import Trust
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict
 
 
 def run(settings: Settings, *, targets: list[str], once: bool, as_json: bool, readonly: bool) -> int:
@@ -72,7 +75,9 @@ def _on_screen(settings: Settings, feeds: Feeds, *, readonly: bool) -> int:
         # A shell that exports them tells the size that it began with; it would be believed after every resize.
         os.environ.pop(name, None)
     # The screen is the terminal's stderr, and a log line would be written across it: it goes into the activity log.
-    structlog.configure(processors=[structlog.processors.add_log_level, partial(_into, feeds)])
+    structured.configure(
+        lambda structlog: structlog.configure(processors=[structlog.processors.add_log_level, partial(_into, feeds)])
+    )
 
     drawn = graphics.kind(settings.preview, os.environ)
     asked = None
@@ -99,10 +104,10 @@ def _on_screen(settings: Settings, feeds: Feeds, *, readonly: bool) -> int:
     return app.return_code or ExitCode.OK
 
 
-def _into(feeds: Feeds, _logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _into(feeds: Feeds, _logger: object, _method: str, event: EventDict) -> EventDict:
     """The last step of logging while the screen is drawn: what is worth a warning becomes an entry."""
     level, name = event.pop("level", "info"), str(event.pop("event", ""))
     if level in ("warning", "error", "critical"):
         words = ", ".join(f"{key} {value}" for key, value in event.items() if key != "part")
         feeds.note("warning" if level == "warning" else "error", name, f"{name}: {words}")
-    raise structlog.DropEvent
+    raise structured.structlog().DropEvent
