@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from socket import gaierror
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -40,6 +40,8 @@ PING_INTERVAL_S = 2.0
 STEADY_S = 2.0
 """A connection that lasted this long was a good one: the next is tried at once, not after a long delay."""
 TOKEN_REFUSED = "refuses the token"
+_BEGAN = 60
+"""So many of the first bytes are enough to tell a program by."""
 RETRY_S = 1.0
 """The longest pause between attempts: a publisher that is back is seen within it."""
 
@@ -67,6 +69,28 @@ class _NoTls(NamedTuple):
     """What was taken to speak TLS does not, or no longer."""
 
     sentence: str
+
+
+class _Connection(ClientConnection):
+    """Remembers how the other side began, for the words where that was no WebSocket server."""
+
+    began = b""
+
+    def data_received(self, data: bytes) -> None:
+        """What comes."""
+        if self.response is None:
+            self.began = (self.began + data)[:_BEGAN]
+        super().data_received(data)
+
+
+def _program(began: bytes) -> str:
+    """What kind of server begins like that; empty where it cannot be told."""
+    if began.startswith(b"SSH-"):
+        return "it is an SSH server"
+    if began.startswith(b"RTSP/"):
+        return "it is an RTSP server; a publisher's status has another port"
+    line = began.partition(b"\n")[0].strip().decode("latin-1")
+    return f"it says {line!r}" if line.isascii() and line.isprintable() and line else ""
 
 
 async def wants_token(url: str, *, trust: Trust, timeout_s: float) -> bool:
@@ -174,13 +198,20 @@ class StatusClient:
         if isinstance(sentence, _SpeaksTls):
             # On this machine it is found out: where the feed does not leave it, there is nothing to be proven.
             self._found_tls = True
-            ended = await self._attempt()
+            ended = await self._attempt(trying=True)
         if isinstance(ended, _NoTls):
             self._found_tls = False
             ended = sentence
         return ended.sentence if isinstance(ended, _SpeaksTls | _NoTls) else ended
 
-    async def _attempt(self) -> str | StartError | _SpeaksTls | _NoTls:
+    async def _attempt(self, *, trying: bool = False) -> str | StartError | _SpeaksTls | _NoTls:
+        """`trying`: TLS with what may not speak it."""
+        made: list[_Connection] = []
+
+        def create(*args: Any, **kwargs: Any) -> _Connection:
+            made.append(_Connection(*args, **kwargs))
+            return made[-1]
+
         secure = self._found_tls or self.url.startswith("wss:")
         url = self.url.replace("ws://", "wss://", 1) if self._found_tls else self.url
         try:
@@ -194,13 +225,16 @@ class StatusClient:
                 extensions=[deflate.client()] if self._compress else None,
                 proxy=None,
                 happy_eyeballs_delay=0.25,
+                create_connection=cast(type[ClientConnection], create),
             ) as connection:
                 if secure:
                     # Before the token is said.
                     self._trust.check(self._where, connection.transport.get_extra_info("ssl_object"))
                 return await self._greet(connection) or await self._converse(connection)
         except (OSError, UnicodeError, WebSocketException) as error:
-            return self._why_not(error)
+            if trying and isinstance(error, TimeoutError):
+                return _NoTls("")
+            return self._why_not(error, made[-1].began if made else None)
 
     async def _greet(self, connection: ClientConnection) -> str | StartError | None:
         """Hello and Welcome; None when all went well."""
@@ -326,20 +360,28 @@ class StatusClient:
             return StartError(f"{self._where} speaks another version of the status protocol{reason}; update zlfeed")
         return f"{self._where} closed the connection ({frame.code}{reason})"
 
-    def _why_not(self, error: Exception) -> str | StartError | _SpeaksTls | _NoTls:
-        """Why there is no connection."""
+    def _why_not(self, error: Exception, began: bytes | None) -> str | StartError | _SpeaksTls | _NoTls:
+        """Why there is no connection. What takes connections began like that; None: nothing took ours."""
+        sentence = f"{self._where} answers, but not as a WebSocket server"
         if isinstance(error, Untrusted | ssl.SSLCertVerificationError):
             return StartError(tls.words(error, self._where))
         if self._found_tls and isinstance(error, ssl.SSLError | ConnectionResetError | InvalidMessage):
-            return _NoTls(f"{self._where} answers, but not as a WebSocket server")
+            return _NoTls(sentence)
         if isinstance(error, ssl.SSLError):
             return tls.words(error, self._where)
+        if isinstance(error, TimeoutError | InvalidMessage) and (program := _program(began or b"")):
+            return f"{sentence}: {program}"
+        if isinstance(error, TimeoutError) and began:
+            return sentence
+        if isinstance(error, TimeoutError) and began is not None:
+            return f"{self._where} takes connections but says nothing within {self._timeout_s:g} s"
         if isinstance(error, TimeoutError):
             return f"{self._where} does not answer within {self._timeout_s:g} s"
         if isinstance(error, InvalidStatus):
-            return f"{self._where} is no zlfeed publisher's status port (HTTP {error.response.status_code})"
+            return (
+                f"{self._where} is a web server, no zlfeed publisher's status port (HTTP {error.response.status_code})"
+            )
         if isinstance(error, InvalidMessage):
-            sentence = f"{self._where} answers, but not as a WebSocket server"
             if self.url.startswith("wss:"):
                 return sentence
             if is_own(self._host):

@@ -356,13 +356,39 @@ async def tcp_server(answer: bytes | None) -> AsyncIterator[str]:
         (b"RTSP/1.0 400 Bad Request\r\n\r\n", "not as a WebSocket server"),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "HTTP 404"),
         (b"", "not as a WebSocket server"),
-        (None, "does not answer within 0.5 s"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "is a web server"),
+        (b"220 mail.example ESMTP\r\n", "not as a WebSocket server: it says '220 mail.example ESMTP'"),
+        (None, "takes connections but says nothing within 0.5 s"),
     ],
 )
 async def test_other_programs_on_the_port_are_told_apart(answer: bytes | None, words: str) -> None:
     async with tcp_server(answer) as url, watching(url) as watch:
         await until(watch.errors)
         assert words in watch.errors().pop()
+
+
+@pytest.mark.parametrize(
+    ("greeting", "words"),
+    [
+        (b"SSH-2.0-OpenSSH_9.6\r\n", ": it is an SSH server"),
+        (b"SSH-2.0-OpenSSH_9.6", ": it is an SSH server"),  # no whole line, and nothing after it
+        (b"\x00\x01\xff\x80", "not as a WebSocket server"),
+        (b"\x1b[2J\n", "not as a WebSocket server"),
+    ],
+)
+async def test_a_server_that_speaks_first_and_waits_has_answered(greeting: bytes, words: str) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1024):
+                pass
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    async with server, watching(url_of(server.sockets[0].getsockname()[1])) as watch:
+        await until(watch.errors)
+        (error,) = watch.errors()
+    assert error.endswith(words)
 
 
 async def test_nobody_there_is_said_in_words() -> None:
