@@ -169,6 +169,28 @@ async def test_a_terminal_that_takes_nothing_more_does_not_keep_it() -> None:
             os.close(its)
 
 
+async def test_a_terminal_that_goes_without_a_signal_takes_the_monitor_with_it_too() -> None:
+    """One that is not its controlling terminal, as under setsid."""
+    async with publishing(Publisher()) as server:
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, f"127.0.0.1:{server.port}", stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"},
+        )  # fmt: skip
+        os.close(slave)
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                shown = b""
+                while b"healthy" not in shown:
+                    shown += await asyncio.to_thread(os.read, master, 1 << 16)
+                os.close(master)
+                assert await process.wait() == ExitCode.SIGTERM
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+
 async def test_control_c_is_an_interrupt(tmp_path: Path) -> None:
     async with publishing(Publisher()) as server, terminal(tmp_path, (80, 24)) as term:
         term.type(shlex.join([*COMMAND, f"127.0.0.1:{server.port}"]) + "; echo ended with $?")

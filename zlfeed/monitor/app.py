@@ -98,7 +98,8 @@ class MonitorApp(App[None]):
 
     def _started(self) -> None:
         """The first picture stands: the connections are made. No garbage is among what was imported until now."""
-        self.run_worker(self._follow(), name="feeds")
+        # Not called here: where the app ends before the worker begins, nothing is left that nobody awaits.
+        self.run_worker(self._follow, name="feeds")  # type: ignore[arg-type]
         startup.loaded()
 
     async def _follow(self) -> None:

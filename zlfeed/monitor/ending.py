@@ -1,4 +1,4 @@
-"""The monitor's end by a signal: in order, which leaves the terminal as it was, or at once where that cannot be.
+"""The monitor's end by a signal, or with its terminal: in order, which leaves the terminal as it was, else at once.
 
 Textual hands what it draws to a thread through a short queue. A terminal that is gone, or takes nothing any more (a
 connection that hangs, Ctrl-S), stops that thread, then everything that has something to draw: the event loop, and the
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
 import threading
@@ -34,7 +35,9 @@ class Ending:
         """From now on a signal calls `end(exit code)`, and LAST_RESORT_S later it ends the process."""
 
         def on_signal(number: int, _frame: FrameType | None) -> None:
-            code = _CODES[signal.Signals(number).name]
+            leave(_CODES[signal.Signals(number).name])
+
+        def leave(code: int) -> None:
             last_resort = threading.Timer(LAST_RESORT_S, self._leave, [code])
             last_resort.daemon = True
             last_resort.start()
@@ -45,6 +48,17 @@ class Ending:
             with contextlib.suppress(ValueError, AttributeError):
                 number = getattr(signal, name)
                 self._before[number] = signal.signal(number, on_signal)
+        if self._modes is not None and sys.platform == "linux":
+            # The kernel tells of it by SIGHUP only whom the terminal controls: not what setsid began, or a sandbox.
+            threading.Thread(target=self._wait_for_hangup, args=[leave], daemon=True).start()
+
+    def _wait_for_hangup(self, leave: Callable[[int], None]) -> None:
+        """Calls `leave` when nobody has the other end of the terminal any more."""
+        gone = select.poll()
+        gone.register(sys.__stdin__.fileno(), 0)  # type: ignore[union-attr]
+        gone.poll()
+        if self._before:
+            leave(ExitCode.SIGTERM)
 
     def release(self) -> None:
         """The signals do again what they did before."""
