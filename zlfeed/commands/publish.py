@@ -298,11 +298,12 @@ def publish(
         from zlfeed.publisher.camera.child import started_ahead
         from zlfeed.publisher.specs import camera_specs
 
-        specs = [(spec, settings.of(spec.name)) for spec in camera_specs(settings)]
-        with started_ahead(spec.kind for spec, own in specs if not own.passthrough and own.encoder != "rpicam"):
+        specs = camera_specs(settings)
+        own = [(spec, settings.of(spec.name)) for spec in specs]
+        with started_ahead(spec.kind for spec, its in own if not its.passthrough and its.encoder != "rpicam"):
             load_cv2()  # the sentence about a missing library, before anything else needs it
             from zlfeed.publisher.app import serve
 
-            return asyncio.run(serve(settings, as_json=json))
+            return asyncio.run(serve(settings, specs, as_json=json))
 
     end(run)

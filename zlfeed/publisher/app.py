@@ -59,7 +59,6 @@ from zlfeed.publisher.picture.outlet import Look
 from zlfeed.publisher.pipeline import Pipeline, PipelineSettings
 from zlfeed.publisher.push import Push
 from zlfeed.publisher.report import JsonReport, Report, TextReport
-from zlfeed.publisher.specs import camera_specs
 from zlfeed.publisher.status.server import StatusServer
 from zlfeed.publisher.status.viewers import ViewerReports
 from zlfeed.restart import Restarts
@@ -83,8 +82,9 @@ _SWITCH_INTERVAL_S = 0.0005
 class Publisher:
     """The running publisher; also what the status server asks (its StatusSource)."""
 
-    def __init__(self, settings: Settings, access: Access, report: Report) -> None:
+    def __init__(self, settings: Settings, specs: Sequence[CameraSpec], access: Access, report: Report) -> None:
         self._settings = settings
+        self._specs = specs
         self._access = access
         self._tls = Certificate.of(settings)
         self._report = report
@@ -129,8 +129,7 @@ class Publisher:
 
     async def run(self, shutdown: Shutdown) -> None:
         """Runs until `shutdown`. Raises ZlfeedError when it cannot start."""
-        specs = camera_specs(self._settings)
-        for spec in specs:
+        for spec in self._specs:
             passthrough.check(self._settings.of(spec.name), [spec])
             direct.check(self._settings.of(spec.name), [spec])
         ffmpegs = find_ffmpegs(self._settings.ffmpeg_path)
@@ -139,7 +138,7 @@ class Publisher:
         self._front.bind()
         try:
             await self._status.start()
-            self._pipelines = [self._pipeline(spec, ffmpegs[0], encoders) for spec in specs]
+            self._pipelines = [self._pipeline(spec, ffmpegs[0], encoders) for spec in self._specs]
             self._pushes = self._make_pushes()
             taking = takers(self._panels, self._alerting, self.take_tokens)
             self._reloading = Reloading(
@@ -508,15 +507,15 @@ class Publisher:
         return [*changed, "certificate"] if renewed else changed
 
 
-async def serve(settings: Settings, *, as_json: bool) -> int:
-    """Publishes until a signal or --duration; the exit code."""
+async def serve(settings: Settings, specs: Sequence[CameraSpec], *, as_json: bool) -> int:
+    """Publishes these cameras until a signal or --duration; the exit code."""
     startup.loaded()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     asyncio.get_running_loop().set_exception_handler(_loop_errors())
     access = Access.of(settings)
     certificate = file_fingerprint(settings.tls_cert) if settings.tls_cert else None
     report = JsonReport() if as_json else TextReport(access.main, certificate)
-    publisher = Publisher(settings, access, report)
+    publisher = Publisher(settings, specs, access, report)
     shutdown = Shutdown(publisher.reload)
     with shutdown.installed():
         running = asyncio.create_task(publisher.run(shutdown))
