@@ -1,4 +1,4 @@
-"""Makes the README's pictures from a feed that really runs: docs/img/monitor*.svg and docs/img/window.png.
+"""Makes the README's pictures from a feed that really runs: docs/img/monitor*.svg, window.png and page.png.
 
     make screenshots                        # five minutes, so that the graphs are full
     python scripts/screenshots.py --seconds 30 --busy
@@ -7,14 +7,15 @@ The pictures are to show what people will see, so it waits for a machine that ha
 most, and says so when there is none; --busy takes it as it is.
 
 A publisher with the test picture and two receivers run on this machine as their users run them; the monitor connects
-late and has their history at once. The window's picture wants Xvfb and ImageMagick's `import`; without them it is left
-as it is.
+late and has their history at once. The window's picture wants Xvfb and ImageMagick's `import`, the browser's page
+Chromium and MediaMTX; without them it is left as it is.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import contextlib
 import os
 import shutil
@@ -30,7 +31,8 @@ from zlfeed.monitor.app import MonitorApp
 from zlfeed.monitor.feeds import Feeds
 from zlfeed.monitor.lines import UNICODE
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "img"
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "docs" / "img"
 PICTURES = {
     "monitor": ((120, 40), "zlfeed-dark", ()),
     "monitor-small": ((80, 24), "zlfeed-dark", ()),
@@ -126,6 +128,21 @@ async def window_picture(name: str | None) -> None:
     print("docs/img/window.png" if code == 0 else f"import ended with code {code}")
 
 
+def page_picture(url: str) -> None:
+    """The page in a browser, once it has figures; in a thread of its own."""
+    sys.path.insert(0, str(ROOT))
+    from tests.support.browser import browsing
+
+    with browsing() as page:
+        page.call("Emulation.setDeviceMetricsOverride", width=700, height=565, deviceScaleFactor=1, mobile=False)
+        page.open(url)
+        page.until("/ ms ±/.test(document.getElementById('figures').textContent)")
+        page.until("new Promise((done) => setTimeout(() => done(true), 3000))")
+        picture = base64.b64decode(page.call("Page.captureScreenshot")["data"])
+    (FOLDER / "page.png").write_bytes(picture)
+    print("docs/img/page.png")
+
+
 async def main() -> None:
     """Runs everything, waits, takes the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -136,7 +153,7 @@ async def main() -> None:
     if not arguments.busy:
         await quiet()
     FOLDER.mkdir(parents=True, exist_ok=True)
-    ports = ("--host", "localhost", "--rtsp-port", "0", "--websocket-port", "0")
+    ports = ("--host=localhost", *(f"--{name}-port=0" for name in ("rtsp", "websocket", "webrtc", "hls")))
     async with contextlib.AsyncExitStack() as stack:
         publisher = await stack.enter_async_context(
             zlfeed("publish", "--camera", "test", "--no-auth", *ports, "--json")
@@ -152,6 +169,10 @@ async def main() -> None:
         stack.callback(lambda: [task.cancel() for task in drains])
         await asyncio.sleep(seconds)
         await window_picture(screen)
+        if "webrtc" in urls and shutil.which("chromium"):
+            await asyncio.to_thread(page_picture, urls["page"])
+        else:
+            print("docs/img/page.png is left as it is: that wants MediaMTX and Chromium")
         await monitor_pictures(urls["websocket"])
 
 
