@@ -275,7 +275,8 @@ async def test_help_names_every_key(size: tuple[int, int]) -> None:
         assert isinstance(app.screen, CameraScreen)
 
 
-async def test_addresses_can_be_copied_by_key_and_mouse() -> None:
+async def test_addresses_can_be_copied_by_key_and_mouse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TMUX", raising=False)
     async with running() as (app, pilot):
         await pilot.press("u", "down", "enter")
         assert isinstance(app.screen, AddressesDialog)

@@ -105,6 +105,13 @@ async def test_it_draws_follows_keys_and_sizes_and_leaves_the_terminal_as_it_was
         await term.shows("Log to a file")
         term.tmux("send-keys", "Escape")
         await term.shows("pi-garage", gone="Log to a file")  # Escape and q at once would be Alt+q
+        term.tmux("send-keys", "u")
+        await term.shows("Enter copies")
+        term.tmux("send-keys", "Enter")
+        await term.shows("copied rtsp://127.0.0.1:8554/zerolatency")
+        assert term.tmux("show-buffer") == "rtsp://127.0.0.1:8554/zerolatency"
+        term.tmux("send-keys", "u")
+        await term.shows("pi-garage", gone="copied")
         term.tmux("send-keys", "q")
         await term.shows("ended with 0")
         assert term.modes() == modes

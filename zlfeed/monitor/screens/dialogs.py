@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import ClassVar
@@ -11,8 +12,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 
+from zlfeed.monitor import clipboard, qr
 from zlfeed.monitor import format as fmt
-from zlfeed.monitor import qr
 from zlfeed.monitor.lines import Line, Span, columns, framed
 from zlfeed.monitor.screens.base import Dialog
 from zlfeed.monitor.session import Session
@@ -54,7 +55,7 @@ class HelpDialog(Dialog):
 
 
 class AddressesDialog(Dialog):
-    """Where the feed can be watched; Enter or a click copies an address to the terminal's clipboard (OSC 52)."""
+    """Where the feed can be watched; Enter or a click copies an address (OSC 52, in tmux by tmux)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("u", "dismiss", "Close", show=False),
@@ -123,7 +124,8 @@ class AddressesDialog(Dialog):
         urls = self._urls()
         if urls:
             url = urls[min(self._cursor, len(urls) - 1)][1]
-            self.app.copy_to_clipboard(url)
+            if not clipboard.by_tmux(url, os.environ):
+                self.app.copy_to_clipboard(url)
             self._said = f"copied {url}"
         self.show()
 
