@@ -40,6 +40,8 @@ PING_INTERVAL_S = 2.0
 STEADY_S = 2.0
 """A connection that lasted this long was a good one: the next is tried at once, not after a long delay."""
 TOKEN_REFUSED = "refuses the token"
+_TLS_ALERT = b"\x15\x03"
+"""How TLS answers what is none; or not at all."""
 _BEGAN = 60
 """So many of the first bytes are enough to tell a program by."""
 RETRY_S = 1.0
@@ -382,7 +384,7 @@ class StatusClient:
                 f"{self._where} is a web server, no zlfeed publisher's status port (HTTP {error.response.status_code})"
             )
         if isinstance(error, InvalidMessage):
-            if self.url.startswith("wss:"):
+            if self.url.startswith("wss:") or (began and not began.startswith(_TLS_ALERT)):
                 return sentence
             if is_own(self._host):
                 return _SpeaksTls(sentence)
