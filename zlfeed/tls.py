@@ -109,11 +109,10 @@ class Trust:
 
     def context(self, host: str) -> ssl.SSLContext:
         """For connections to `host`; `check` is to follow the handshake."""
+        if self.fingerprints or is_own(host):
+            return unverified()
         context = ssl.create_default_context()
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self.fingerprints or is_own(host):
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
         return context
 
     def check(self, where: str, connection: ssl.SSLObject | ssl.SSLSocket | None) -> None:
@@ -127,6 +126,15 @@ class Trust:
                 f"{where} shows another certificate than {self.option} names: its SHA-256 is {shown}; "
                 "if the publisher has a new one, take that, else somebody stands between"
             )
+
+
+def unverified() -> ssl.SSLContext:
+    """For connections whose other end is known otherwise. The system's authorities, which take long, are not read."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def words(error: Exception, where: str, option: str = "--fingerprint") -> str:

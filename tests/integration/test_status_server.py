@@ -477,10 +477,10 @@ async def http(port: int, request: bytes) -> bytes:
     return answer
 
 
-@pytest.mark.parametrize("path", ["/", "/front", "/?x=1"])
+@pytest.mark.parametrize("path", ["/", "/front", "/?x=1", "/?//[x"])
 async def test_a_browser_gets_the_page(path: str) -> None:
     async with publisher(Source()) as server:
-        answer = await http(server.port, f"GET {path} HTTP/1.1\r\nHost: pi:9000\r\n\r\n".encode())
+        answer = await http(server.port, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:9000\r\n\r\n".encode())
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ")
     assert b"Content-Type: text/html" in head
@@ -491,12 +491,20 @@ async def test_a_browser_gets_the_page(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/favicon.ico", "/-/", "/-/none.js", "/-/../server.py", "/-/%2e%2e/server.py", "/a/b"]
+    "path", ["/favicon.ico", "/-/", "/-/none.js", "/-/../server.py", "/-/%2e%2e/server.py", "/a/b", "//[x"]
 )
 async def test_there_are_no_other_files_than_the_pages_own(path: str) -> None:
     async with publisher(Source()) as server:
-        answer = await http(server.port, f"GET {path} HTTP/1.1\r\nHost: pi:9000\r\n\r\n".encode())
+        answer = await http(server.port, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:9000\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 404 ")
+
+
+async def test_by_a_name_that_is_not_ours_a_browser_gets_words_instead_of_a_page_that_is_not_let_in() -> None:
+    async with publisher(Source()) as server:
+        answer = await http(server.port, b"GET / HTTP/1.1\r\nHost: cam.example:9000\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 421 ")
+        assert b"--advertise" in answer
+        assert (await http(server.port, b"GET / HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_an_offer_is_answered_and_its_call_is_over_when_it_is_replaced_or_its_client_leaves() -> None:

@@ -26,7 +26,7 @@ from zlfeed.publisher.mediamtx.locate import Program, locate
 from zlfeed.publisher.mediamtx.server import EventSink, MediaMtx
 from zlfeed.publisher.mediamtx.whep import Call
 from zlfeed.rtsp.server import Relay
-from zlfeed.tls import Pair, Trust
+from zlfeed.tls import Pair, unverified
 
 log = logs.get(__name__)
 
@@ -135,6 +135,7 @@ class FrontDoor:
         self._rtsps_port = settings.rtsps_port
         self._plain_hosts = urls.plain_hosts(tuple(settings.hosts)) if settings.tls else settings.hosts
         relay.secure.tls = settings.tls_context
+        self._own_tls = unverified() if settings.tls else None
         self._retry_asked = asyncio.Event()
         self._fallback = False
         self._ports = Ports(None, None, None, 0)
@@ -187,10 +188,9 @@ class FrontDoor:
             return whep.refused(offer, f"there is no camera {offer.camera[:64]!r}")
         if self.mediamtx is None or not self.mediamtx.ready or self._fallback or not port:
             return whep.refused(offer, "MediaMTX does not serve just now" if port else "there is no WebRTC here")
-        host = _reached_at(self._web)
-        tls = Trust().context(host) if self._settings.tls else None
         login = next((basic(VIEWER, token) for token in self._settings.tokens()), "")
-        return await whep.place(offer, Place(host, port, login, tls), viewer_host)
+        there = Place(_reached_at(self._web), port, login, self._own_tls)
+        return await whep.place(offer, there, viewer_host)
 
     def actions(self) -> dict[str, Callable[[str], Awaitable[None]]]:
         """What can be asked of it, as controls."""

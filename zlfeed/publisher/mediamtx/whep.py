@@ -39,8 +39,10 @@ async def place(offer: WebrtcOffer, there: Place, viewer_host: str) -> Call:
     try:
         async with asyncio.timeout(ANSWER_S):
             found = await there.ask("POST", f"/{offer.camera}/whep", headers, offer.sdp.encode())
-    except (OSError, TimeoutError, ValueError) as error:
-        return refused(offer, f"MediaMTX does not answer ({error or f'{ANSWER_S:g} s'})")
+    except TimeoutError:
+        return refused(offer, f"MediaMTX does not answer within {ANSWER_S:g} s")
+    except (OSError, ValueError) as error:
+        return refused(offer, f"MediaMTX does not answer ({error})")
     where = found.headers.get("location", "")
     if found.status != HTTPStatus.CREATED or not where.startswith("/"):
         return refused(offer, f"MediaMTX would not (HTTP status {found.status})")

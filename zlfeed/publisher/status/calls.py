@@ -16,7 +16,8 @@ class Calls:
 
     def __init__(self, place: Callable[[WebrtcOffer], Awaitable[Call]]) -> None:
         self._place = place
-        self._hang_up: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._lasting: dict[str, tuple[int, Callable[[], Awaitable[None]]]] = {}
+        self._offers = 0
         self._under_way = 0
 
     async def make(self, offer: WebrtcOffer) -> WebrtcAnswer:
@@ -24,17 +25,24 @@ class Calls:
         if self._under_way >= MOST_UNDER_WAY:
             return refused(offer, f"{MOST_UNDER_WAY} offers of this client wait for their answers").answer
         self._under_way += 1
+        self._offers += 1
+        number = self._offers
         try:
             call = await self._place(offer)
         finally:
             self._under_way -= 1
-        if call.hang_up is not None:
-            before, self._hang_up[offer.camera] = self._hang_up.get(offer.camera), call.hang_up
-            if before is not None:
-                await before()
+        if call.hang_up is None:
+            return call.answer
+        before = self._lasting.get(offer.camera)
+        if before is not None and before[0] > number:
+            await call.hang_up()
+            return refused(offer, "a later offer was answered before it").answer
+        self._lasting[offer.camera] = number, call.hang_up
+        if before is not None:
+            await before[1]()
         return call.answer
 
     async def end(self) -> None:
         """Ends them all."""
-        ending, self._hang_up = [hang_up() for hang_up in self._hang_up.values()], {}
+        ending, self._lasting = [hang_up() for _, hang_up in self._lasting.values()], {}
         await asyncio.gather(*ending)

@@ -6,7 +6,6 @@ import json
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from google.protobuf.descriptor import FieldDescriptor
 
@@ -42,7 +41,7 @@ class File(NamedTuple):
 
 def find(path: str) -> File | None:
     """The file for a request's path: the page at / and at /CAMERA, what it is made of below /-/."""
-    path = urlsplit(path).path
+    path = path.partition("?")[0]
     if path.startswith(_FILES):
         return _files().get(path.removeprefix(_FILES))
     if path.count("/") == 1 and path != "/favicon.ico":

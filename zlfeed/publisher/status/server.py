@@ -137,12 +137,13 @@ class StatusServer:
 
         Nor may a page come by a name that is not ours: its owner can have that name point here (DNS rebinding).
         """
+        host = _host("//" + request.headers.get("Host", ""))
+        is_ours = host in self._names or _is_address(host)
         if "websocket" not in request.headers.get("Upgrade", "").lower():
-            return _page(connection, request.path)
+            return _page(connection, request.path) if is_ours or host is None else _stranger(connection)
         if (origin := request.headers.get("Origin")) is None:
             return None
-        host = _host("//" + request.headers.get("Host", ""))
-        if _host(origin) != host or not (host in self._names or _is_address(host)):
+        if _host(origin) != host or not is_ours:
             return connection.respond(http.HTTPStatus.FORBIDDEN, "Pages of other sites may not connect.\n")
         return None
 
@@ -259,6 +260,12 @@ def _page(connection: ServerConnection, path: str) -> Response:
         return connection.respond(http.HTTPStatus.NOT_FOUND, "There is no such page. The feed is at /\n")
     fixed = {"Content-Type": found.kind, "Content-Length": str(len(found.body)), "Connection": "close"}
     return Response(http.HTTPStatus.OK, "OK", Headers({**fixed, **page.HEADERS}), found.body)
+
+
+def _stranger(connection: ServerConnection) -> Response:
+    """In words at once: the page would come, and not be let in."""
+    text = "The publisher does not know itself by this name: come by its address, or start it with --advertise NAME.\n"
+    return connection.respond(http.HTTPStatus.MISDIRECTED_REQUEST, text)
 
 
 def _own_names() -> set[str]:
