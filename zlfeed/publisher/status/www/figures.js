@@ -2,11 +2,12 @@
 
 import {FRAME_MODULUS, unwrap} from "./strip.js";
 
-const MAX_FPS = 240;
+const MAX_FPS = 240, SHORTEST_S = 0.5;
 
 /** Collects what was shown; `second` gives its figures and begins anew. Times in milliseconds. */
 export class Figures {
-  missed = 0;
+  /** Of those captured; null while no picture has said its number. */
+  missed = null;
   #began = 0;
   #frames = 0;
   #latencies = [];
@@ -21,6 +22,7 @@ export class Figures {
     if (this.#last !== null) this.#freeze = Math.max(this.#freeze, nowMs - this.#last);
     this.#last = nowMs;
     if (code === null) return;
+    this.missed ??= 0;
     if (this.#lastCode !== null) this.missed += missedBetween(this.#lastCode, code);
     this.#lastCode = code;
   }
@@ -33,9 +35,13 @@ export class Figures {
     this.#last = this.#lastCode = null;
   }
 
-  /** Figures since the last call or the beginning: {fps, p50, p95, freezeMs}; null what nobody measured. */
+  /**
+   * Figures since the last ones or the beginning: {fps, p50, p95, freezeMs}, null what nobody measured. Null in their
+   * place where that was a moment ago: of so little no rate can be told.
+   */
   second(nowMs) {
     const seconds = (nowMs - this.#began) / 1000;
+    if (seconds < SHORTEST_S) return null;
     const sorted = this.#latencies.sort((a, b) => a - b);
     const at = (share) => (sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] : null);
     const found = {fps: this.#frames / seconds, p50: at(0.5), p95: at(0.95), freezeMs: this.#frames ? this.#freeze : null};

@@ -6,6 +6,8 @@ import {decode, encode} from "./wire.js";
 export const VERSION = 1;
 const BAD_TOKEN = 4401, OTHER_VERSION = 4406, TRY_LATER = 1013;
 const FIRST_S = 0.3, SLOWEST_S = 5, SILENT_S = 5, ANSWER_S = 5;
+// After wrong tokens the next one waits until it is looked at.
+const WELCOME_S = 30;
 const PING_S = 1, BURST = 8, BURST_S = 0.05;
 
 /** This page's clock in microseconds since 1970, which only advances. */
@@ -25,6 +27,7 @@ export class Link {
   #id = 0;
   #answers = new Map();
   #heard = 0;
+  #isIn = false;
 
   constructor(fields, on) {
     this.#fields = fields;
@@ -40,6 +43,7 @@ export class Link {
     const socket = this.#socket = new WebSocket(url);
     socket.binaryType = "arraybuffer";
     this.#heard = performance.now();
+    this.#isIn = false;
     socket.onopen = () => this.send("hello", {token: this.#token, kind: "page", name: navigator.platform ?? ""});
     socket.onmessage = ({data}) => socket === this.#socket && this.#take(new Uint8Array(data));
     socket.onclose = ({code, reason}) => socket === this.#socket && this.#closed(code, reason);
@@ -88,6 +92,7 @@ export class Link {
 
   #welcomed() {
     this.#delay = FIRST_S;
+    this.#isIn = true;
     // The best of several tells the time more surely than one.
     for (let i = 0; i < BURST; i++) setTimeout(() => this.#ping(), i * BURST_S * 1000);
     this.#on.open();
@@ -100,9 +105,10 @@ export class Link {
   /** Once a second: asks for the time, and gives up a connection on which nothing comes. */
   #look() {
     if (this.#socket === null || this.#socket.readyState === WebSocket.CLOSED) return;
-    if (performance.now() - this.#heard > SILENT_S * 1000) {
+    const longest = this.isOpen && !this.#isIn ? WELCOME_S : SILENT_S;
+    if (performance.now() - this.#heard > longest * 1000) {
       const socket = this.#socket;
-      this.#closed(0, `nothing heard for ${SILENT_S} s`);
+      this.#closed(0, `nothing heard for ${longest} s`);
       socket.close();
     } else if (this.isOpen) {
       this.#ping();

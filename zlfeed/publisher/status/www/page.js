@@ -5,13 +5,13 @@ import {Figures} from "./figures.js";
 import {Link, nowUs} from "./link.js";
 import {MIN_WIDTH, read, rows, share, unwrap} from "./strip.js";
 
-const TOKEN = "zlfeed-token";
 const STILLS = {hz: 5, width: 640}, STILLS_AFTER_MS = 700;
 const $ = (id) => document.getElementById(id);
 const video = $("video"), still = $("still");
 const canvas = document.createElement("canvas"), context = canvas.getContext("2d", {willReadFrequently: true});
 
-const wanted = decodeURIComponent(location.pathname.slice(1));
+const wanted = location.pathname.slice(1); // a camera's name has no sign that is written otherwise in an address
+const token = keeping("zlfeed-token");
 const cameras = new Map(); // by name, {urls, status}
 let camera = wanted; // the name of the one that is shown
 let session = null; // of our WebRTC picture, while it plays
@@ -34,8 +34,9 @@ const link = new Link(fields, {
     leave();
   },
   token(reason) {
+    lost = "";
     leave();
-    $("refused").textContent = localStorage.getItem(TOKEN) ? `The one that was given does not fit: ${reason}.` : "";
+    $("refused").textContent = token.value ? `The one that was given does not fit: ${reason}.` : "";
     $("picture").hidden = true;
     $("door").hidden = false;
     $("token").focus();
@@ -56,7 +57,7 @@ const call = new Call(video, (sdp) => link.ask("webrtc_offer", {camera, sdp}), {
     show();
   },
 });
-link.open(localStorage.getItem(TOKEN) ?? "");
+link.open(token.value);
 
 // ---------------------------------------------------------------- what the publisher says
 
@@ -149,7 +150,7 @@ function look(_now, {width, height}) {
     latencyMs = (shownUs + clock.offset - captureUs) / 1000;
   }
   hideStrip(video, width, height, code ? share(height) : 0);
-  figures.add(performance.now(), code, latencyMs);
+  if (isSeen()) figures.add(performance.now(), code, latencyMs);
 }
 
 /** People need not see the strip: it is cut off where there is one. */
@@ -165,15 +166,23 @@ function hideStrip(element, width, height, part) {
 new ResizeObserver(() => [video, still].forEach((element) => delete element.dataset.size)).observe($("picture"));
 video.requestVideoFrameCallback?.(look);
 
+/** Whether there are pictures to count: a hidden page is shown none, and what comes between two calls is of neither. */
+function isSeen() {
+  return session !== null && document.visibilityState === "visible";
+}
+
+document.addEventListener("visibilitychange", () => figures.begin(performance.now()));
+
 // ---------------------------------------------------------------- what is said
 
 setInterval(() => {
   const found = figures.second(performance.now());
   const clock = link.clock.at(nowUs());
-  if (session !== null && document.visibilityState === "visible" && found.freezeMs !== null) {
+  if (session !== null && found === null) return;
+  if (isSeen() && found.freezeMs !== null) {
     link.send("viewer_report", {
       camera, session, fps: found.fps, latency_p50_ms: found.p50, latency_p95_ms: found.p95,
-      latency_error_ms: found.p50 === null ? null : clock.error / 1000, missed: figures.missed,
+      latency_error_ms: found.p50 === null ? null : clock.error / 1000, missed: figures.missed ?? 0,
       longest_freeze_ms: found.freezeMs,
     });
   }
@@ -193,22 +202,24 @@ function sayFigures(found, clock) {
     if (found.p50 === null) {
       say("latency –", "", "the picture carries no timecode, or the clocks are not compared yet");
     } else {
-      const error = clock.error / 1000;
+      const error = clock.error / 1000, text = (ms) => `${ms.toFixed(0)} ms`;
       const title = "captured → shown here, by the timecode in the picture: median and 95th percentile of the last second";
-      say(`${found.p50.toFixed(0)} ms`, "big", title);
-      say(`± ${error < 1 ? error.toFixed(1) : error.toFixed(0)}, p95 ${found.p95.toFixed(0)} ms`, "more", title);
+      // Over a slow path the clocks may be compared so badly that only a bound is known: nothing is less than 0 ms old.
+      say(found.p50 < error ? `under ${text(found.p50 + error)}` : text(found.p50), "big", title);
+      if (found.p50 >= error) say(`± ${error < 1 ? error.toFixed(1) : error.toFixed(0)}, p95 ${text(found.p95)}`, "more", title);
     }
-    say(`${figures.missed} missed`, "", "pictures that were captured and not shown here");
+    say(`${figures.missed ?? "–"} missed`, "", "pictures that were captured and not shown here");
   } else if (lastStill && !still.hidden && performance.now() - lastStill.at < 2000) {
-    say(`small pictures, ${STILLS.hz} a second`);
-    say(lastStill.ageMs === null ? "age –" : `${lastStill.ageMs.toFixed(0)} ms old`);
+    say(`small pictures, up to ${STILLS.hz} a second`);
+    say(lastStill.ageMs === null ? "age –" : `${Math.max(0, lastStill.ageMs).toFixed(0)} ms old`);
   }
   $("figures").replaceChildren(...parts);
 }
 
 /** The one sentence that the situation asks for. */
 function show() {
-  $("notice").textContent = notice();
+  const text = notice();
+  if ($("notice").textContent !== text) $("notice").textContent = text; // or it is read out again
 }
 
 function notice() {
@@ -220,7 +231,8 @@ function notice() {
   if (session !== null) return "";
   if (!served) {
     const mediamtx = status?.parts.find((part) => part.name === "mediamtx");
-    const why = mediamtx ? "MediaMTX is down just now" : "this publisher runs without MediaMTX (zlfeed mediamtx install)";
+    const why = !mediamtx ? "this publisher runs without MediaMTX (zlfeed mediamtx install)"
+      : mediamtx.state === "running" ? "MediaMTX serves no WebRTC here; its port was taken" : "MediaMTX is down just now";
     return `${trouble ? `${trouble}. ` : ""}Small pictures: ${why}.`;
   }
   return ceased ? `No picture by WebRTC: ${ceased}. Calling again.` : "Calling …";
@@ -235,14 +247,33 @@ function tabs() {
   $("cameras").replaceChildren(...links);
 }
 
+/** A value that the browser keeps for this address; for this page only, where it may keep nothing. */
+function keeping(name) {
+  let value = "";
+  try {
+    value = localStorage.getItem(name) ?? "";
+  } catch {} // site data is blocked
+  return {
+    get value() {
+      return value;
+    },
+    set value(text) {
+      value = text;
+      try {
+        localStorage.setItem(name, text);
+      } catch {}
+    },
+  };
+}
+
 // ---------------------------------------------------------------- what is pressed
 
 $("door").addEventListener("submit", (event) => {
   event.preventDefault();
-  localStorage.setItem(TOKEN, $("token").value.trim());
+  token.value = $("token").value.trim();
   $("door").hidden = true;
   $("picture").hidden = false;
-  link.open(localStorage.getItem(TOKEN));
+  link.open(token.value);
 });
 
 const full = () => (document.fullscreenElement ? document.exitFullscreen() : $("picture").requestFullscreen());
