@@ -58,3 +58,12 @@ export function missedBetween(last, code) {
   const seconds = (unwrap(code.timeUs, last.timeUs) - last.timeUs) / 1e6;
   return step === 0 || step > FRAME_MODULUS / 2 || step > Math.max(1, seconds) * MAX_FPS ? 0 : step - 1;
 }
+
+/**
+ * A second's latency in words, and more of it. Over a slow path the clocks may be compared so badly that there is but a
+ * bound: nothing is less than 0 ms old.
+ */
+export function latencyWords({p50, p95}, error) {
+  if (p50 < error) return [`under ${Math.ceil(p50 + error)} ms`, ""];
+  return [`${p50.toFixed(0)} ms`, `± ${error < 1 ? error.toFixed(1) : error.toFixed(0)}, p95 ${p95.toFixed(0)} ms`];
+}

@@ -13,12 +13,22 @@ const PING_S = 1, BURST = 8, BURST_S = 0.05;
 /** This page's clock in microseconds since 1970, which only advances. */
 export const nowUs = () => Math.round((performance.timeOrigin + performance.now()) * 1000);
 
+/** By how much that clock advances at a time: against spies browsers make it coarse, some to a millisecond and more. */
+function grainUs() {
+  const next = (at, now = at) => {
+    while (now === at) now = performance.now();
+    return now;
+  };
+  const first = next(performance.now());
+  return (next(first) - first) * 1000;
+}
+
 /**
  * `on` hears what comes: `message(name, body)` for each message, `open()` after the Welcome,
  * `closed(reason, inSeconds)`, and `token(reason)` when one is needed, or another.
  */
 export class Link {
-  clock = new Clock();
+  clock = new Clock(grainUs());
   #fields;
   #on;
   #socket = null;

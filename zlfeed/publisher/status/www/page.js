@@ -1,11 +1,12 @@
 // The page: which camera is shown, how, and what is said of it.
 
 import {Call} from "./call.js";
-import {Figures} from "./figures.js";
+import {Figures, latencyWords} from "./figures.js";
 import {Link, nowUs} from "./link.js";
 import {MIN_WIDTH, read, rows, share, unwrap} from "./strip.js";
 
 const STILLS = {hz: 5, width: 640}, STILLS_AFTER_MS = 700;
+const HAS_WEBRTC = "RTCPeerConnection" in window;
 const $ = (id) => document.getElementById(id);
 const video = $("video"), still = $("still");
 const canvas = document.createElement("canvas"), context = canvas.getContext("2d", {willReadFrequently: true});
@@ -19,6 +20,7 @@ let served = false; // whether the publisher has WebRTC for it just now
 let ceased = ""; // why our last picture by WebRTC ended, or did not come
 let lost = ""; // why there is no contact with the publisher
 let stillsTimer = 0, lastStill = null;
+let wantsStills = false;
 const figures = new Figures();
 
 const fields = await (await fetch("/-/fields.json")).json();
@@ -71,7 +73,7 @@ function take(name, body) {
     tabs();
   } else if (name === "camera_info") {
     cameras.set(body.camera, {...cameras.get(body.camera), urls: body.urls});
-    if (body.camera === camera && served !== "webrtc" in body.urls) play();
+    if (body.camera === camera && served !== isServed()) play();
   } else if (name === "camera_status") {
     cameras.set(body.camera, {urls: {}, ...cameras.get(body.camera), status: body});
     if (body.camera === camera) call.quietS = Math.max(1, 3 / (body.fps_asked || 30));
@@ -83,7 +85,7 @@ function take(name, body) {
 
 /** Begins to show the camera: by WebRTC where the publisher has it just now, by small pictures meanwhile and else. */
 function play() {
-  served = "webrtc" in (cameras.get(camera)?.urls ?? {});
+  served = isServed();
   session = null;
   subscribe(false);
   if (served) {
@@ -97,6 +99,10 @@ function play() {
     stills(true);
   }
   show();
+}
+
+function isServed() {
+  return "webrtc" in (cameras.get(camera)?.urls ?? {}) && HAS_WEBRTC;
 }
 
 /** There is nobody to show anything. */
@@ -116,15 +122,16 @@ function stills(on) {
 }
 
 function subscribe(on) {
+  wantsStills = on;
+  const thumbnails = on && isVisible(); // they are work for the publisher
   link.send("subscribe", {
-    cameras: [camera], status: true, thumbnails: on, thumbnail_hz: STILLS.hz, thumbnail_width: STILLS.width,
+    cameras: [camera], status: true, thumbnails, thumbnail_hz: STILLS.hz, thumbnail_width: STILLS.width,
   });
 }
 
 function paintStill(picture) {
-  const url = URL.createObjectURL(new Blob([picture.jpeg], {type: "image/jpeg"}));
-  still.onload = () => URL.revokeObjectURL(url);
-  still.src = url;
+  URL.revokeObjectURL(still.src);
+  still.src = URL.createObjectURL(new Blob([picture.jpeg], {type: "image/jpeg"}));
   still.hidden = false;
   const clock = link.clock.at(nowUs());
   lastStill = {at: performance.now(), ageMs: clock && (nowUs() + clock.offset - picture.time_us) / 1000};
@@ -168,10 +175,17 @@ video.requestVideoFrameCallback?.(look);
 
 /** Whether there are pictures to count: a hidden page is shown none, and what comes between two calls is of neither. */
 function isSeen() {
-  return session !== null && document.visibilityState === "visible";
+  return session !== null && isVisible();
 }
 
-document.addEventListener("visibilitychange", () => figures.begin(performance.now()));
+function isVisible() {
+  return document.visibilityState === "visible";
+}
+
+document.addEventListener("visibilitychange", () => {
+  figures.begin(performance.now());
+  subscribe(wantsStills);
+});
 
 // ---------------------------------------------------------------- what is said
 
@@ -202,11 +216,10 @@ function sayFigures(found, clock) {
     if (found.p50 === null) {
       say("latency –", "", "the picture carries no timecode, or the clocks are not compared yet");
     } else {
-      const error = clock.error / 1000, text = (ms) => `${ms.toFixed(0)} ms`;
+      const [latency, more] = latencyWords(found, clock.error / 1000);
       const title = "captured → shown here, by the timecode in the picture: median and 95th percentile of the last second";
-      // Over a slow path the clocks may be compared so badly that only a bound is known: nothing is less than 0 ms old.
-      say(found.p50 < error ? `under ${text(found.p50 + error)}` : text(found.p50), "big", title);
-      if (found.p50 >= error) say(`± ${error < 1 ? error.toFixed(1) : error.toFixed(0)}, p95 ${text(found.p95)}`, "more", title);
+      say(latency, "big", title);
+      if (more) say(more, "more", title);
     }
     say(`${figures.missed ?? "–"} missed`, "", "pictures that were captured and not shown here");
   } else if (lastStill && !still.hidden && performance.now() - lastStill.at < 2000) {
@@ -231,7 +244,8 @@ function notice() {
   if (session !== null) return "";
   if (!served) {
     const mediamtx = status?.parts.find((part) => part.name === "mediamtx");
-    const why = !mediamtx ? "this publisher runs without MediaMTX (zlfeed mediamtx install)"
+    const why = !HAS_WEBRTC ? "this browser has no WebRTC, or it is switched off"
+      : !mediamtx ? "this publisher runs without MediaMTX (zlfeed mediamtx install)"
       : mediamtx.state === "running" ? "MediaMTX serves no WebRTC here; its port was taken" : "MediaMTX is down just now";
     return `${trouble ? `${trouble}. ` : ""}Small pictures: ${why}.`;
   }
