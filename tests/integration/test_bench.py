@@ -14,8 +14,6 @@ import pytest
 
 from tests.support.commands import Running
 
-pytestmark = pytest.mark.alone
-
 QUICK = ("--rounds", "1", "--duration", "1")
 
 
@@ -25,6 +23,7 @@ def path_without(program: str) -> str:
     return os.pathsep.join(folder for folder in folders if not (Path(folder) / program).exists())
 
 
+@pytest.mark.alone
 @pytest.mark.needs("ffmpeg")
 def test_without_mediamtx_the_plain_chain_goes_through_a_relay(tmp_path: Path) -> None:
     svg = tmp_path / "latency.svg"
@@ -103,6 +102,7 @@ def test_what_cannot_be_told_or_drawn_is_said_before_anything_is_measured(
         assert "[1/" not in bench.words
 
 
+@pytest.mark.alone
 @pytest.mark.needs("ffmpeg")
 def test_light_readers_count_every_frame_of_ours(tmp_path: Path) -> None:
     feed = ("--camera", "test", "--size", "320x240", "--fps", "20", "--no-auth", "--server", "embedded")
@@ -116,6 +116,7 @@ def test_light_readers_count_every_frame_of_ours(tmp_path: Path) -> None:
             assert all(25 <= frames <= 60 for frames in seen["frames"])
 
 
+@pytest.mark.alone
 @pytest.mark.needs("ffmpeg")
 def test_a_slow_link_lets_through_what_it_is_told() -> None:
     feed = ("--camera", "test", "--size", "320x240", "--fps", "20", "--bitrate", "400k", "--no-auth")
