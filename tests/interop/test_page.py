@@ -70,7 +70,7 @@ def test_it_plays_says_how_late_that_is_and_tells_the_publisher(page: Page) -> N
         while report is None or report["fps"] < 10:  # this machine may be busy
             (viewer,) = feed.line("second")["viewers"] or [{"report": None}]
             report = viewer["report"]
-        assert viewer["transport"] == "webrtc"
+        assert (viewer["transport"], viewer["agent"]) == ("webrtc", "zlfeed page")
         assert viewer["address"].startswith("127.0.0.1:")
         assert abs(report["latency_p50_ms"] - statistics.median(shown.ages_ms)) < 100
         assert 0 <= said[1] < 100

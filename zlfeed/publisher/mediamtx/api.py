@@ -49,7 +49,7 @@ class Api:
                 return await self._get(path)
         except TimeoutError:
             raise ApiError(f"no answer within {self._timeout_s:g} s") from None
-        except (OSError, ValueError, asyncio.IncompleteReadError) as error:
+        except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
                 raise NotAsked(str(error)) from None
             raise ApiError(str(error) or type(error).__name__) from None

@@ -18,6 +18,8 @@ from zlfeed.publisher.mediamtx.http import Place
 ANSWER_S = 3.0
 """MediaMTX answers within milliseconds; one that hangs is noticed, and started again, within two seconds."""
 HANG_UP_S = 1.0
+AGENT = "zlfeed page"
+"""By what such a viewer is known in MediaMTX's list."""
 
 
 class Call(NamedTuple):
@@ -35,7 +37,7 @@ def refused(offer: WebrtcOffer, text: str) -> Call:
 async def place(offer: WebrtcOffer, there: Place, viewer_host: str) -> Call:
     """Hands the offer to MediaMTX's WHEP endpoint at `there`, on behalf of a viewer at that address."""
     # As from a proxy, which MediaMTX is told to believe: its list of viewers and --allow go by the viewer's address.
-    headers = {"Content-Type": "application/sdp", "X-Forwarded-For": viewer_host}
+    headers = {"Content-Type": "application/sdp", "X-Forwarded-For": viewer_host, "User-Agent": AGENT}
     try:
         async with asyncio.timeout(ANSWER_S):
             found = await there.ask("POST", f"/{offer.camera}/whep", headers, offer.sdp.encode())

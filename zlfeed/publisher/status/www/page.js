@@ -20,7 +20,7 @@ let served = false; // whether the publisher has WebRTC for it just now
 let ceased = ""; // why our last picture by WebRTC ended, or did not come
 let lost = ""; // why there is no contact with the publisher
 let stillsTimer = 0, lastStill = null;
-let wantsStills = false;
+let wantsStills = false; // though a hidden page gets none
 const figures = new Figures();
 
 const fields = await (await fetch("/-/fields.json")).json();
