@@ -507,6 +507,14 @@ async def test_by_a_name_that_is_not_ours_a_browser_gets_words_instead_of_a_page
         assert (await http(server.port, b"GET / HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize("name", ["localhost", "cam7.lan.example", "cam7", "CAM7.local", "[::1]"])
+async def test_a_browser_may_come_by_any_of_our_names(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "cam7.lan.example")
+    async with publisher(Source()) as server:
+        answer = await http(server.port, f"GET / HTTP/1.1\r\nHost: {name}:9000\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
 async def test_an_offer_is_answered_and_its_call_is_over_when_it_is_replaced_or_its_client_leaves() -> None:
     source = Source(readonly_token="look", token="all")
     async with publisher(source) as server:

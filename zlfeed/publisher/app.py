@@ -101,7 +101,8 @@ class Publisher:
         self._status = StatusServer(
             self, self._hosts, settings.websocket_port,
             allowed=allowed, on_refused=self._turned_away, gate=access.gate,
-            tls=self._tls.context if self._tls else None, names=[settings.advertise] if settings.advertise else (),
+            tls=self._tls.context if self._tls else None,
+            names=[name for name in (settings.advertise, settings.host) if name],
         )  # fmt: skip
         self._refusals = Refusals()
         self._alerting = Alerting(

@@ -270,7 +270,8 @@ def _stranger(connection: ServerConnection) -> Response:
 
 def _own_names() -> set[str]:
     name = socket.gethostname()
-    return {"localhost", name, f"{name.partition('.')[0]}.local"}
+    short = name.partition(".")[0]
+    return {"localhost", name, short, f"{short}.local"}
 
 
 def _is_address(host: str | None) -> bool:
