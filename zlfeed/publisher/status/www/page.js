@@ -11,10 +11,9 @@ const $ = (id) => document.getElementById(id);
 const video = $("video"), still = $("still");
 const canvas = document.createElement("canvas"), context = canvas.getContext("2d", {willReadFrequently: true});
 
-const wanted = location.pathname.slice(1); // a camera's name has no sign that is written otherwise in an address
 const token = keeping("zlfeed-token");
 const cameras = new Map(); // by name, {urls, status}
-let camera = wanted; // the name of the one that is shown
+let camera = location.pathname.slice(1); // the one that is shown; no name has a sign that an address writes otherwise
 let session = null; // of our WebRTC picture, while it plays
 let served = false; // whether the publisher has WebRTC for it just now
 let ceased = ""; // why our last picture by WebRTC ended, or did not come
