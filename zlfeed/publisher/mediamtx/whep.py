@@ -45,6 +45,8 @@ async def place(offer: WebrtcOffer, there: Place, viewer_host: str) -> Call:
         return refused(offer, f"MediaMTX does not answer within {ANSWER_S:g} s")
     except (OSError, ValueError) as error:
         return refused(offer, f"MediaMTX does not answer ({error})")
+    if found.status == HTTPStatus.NOT_FOUND:
+        return refused(offer, f"MediaMTX has no picture of {offer.camera} yet")
     where = found.headers.get("location", "")
     if found.status != HTTPStatus.CREATED or not where.startswith("/"):
         return refused(offer, f"MediaMTX would not (HTTP status {found.status})")
