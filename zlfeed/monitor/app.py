@@ -94,9 +94,8 @@ class MonitorApp(App[None]):
         if self.duration_s is not None:
             self.set_timer(self.duration_s, self.exit)
         self.refresh_figures()
-        self.call_after_refresh(self._started)
 
-    def _started(self) -> None:
+    def on_ready(self) -> None:
         """The first picture stands: the connections are made. No garbage is among what was imported until now."""
         # Not called here: where the app ends before the worker begins, nothing is left that nobody awaits.
         self.run_worker(self._follow, name="feeds")  # type: ignore[arg-type]
