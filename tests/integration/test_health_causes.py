@@ -59,4 +59,10 @@ def test_each_cause_gives_its_reason_and_goes_with_it(tmp_path: Path) -> None:
             tap.until(CameraStatus, lambda status: "encoder_down" in codes(status), 30, after=since)
             orders.unlink()
             since = time.monotonic()
-            tap.until(CameraStatus, lambda status: status.state == "live" and not codes(status), 40, after=since)
+            # What else is wrong there may be the machine's own: it has other tests to run.
+            tap.until(
+                CameraStatus,
+                lambda status: status.state == "live" and "encoder_down" not in codes(status),
+                40,
+                after=since,
+            )
