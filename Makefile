@@ -9,7 +9,7 @@ else
 BIN := $(VENV)/bin
 endif
 ARGS ?=
-JOBS ?= 3
+JOBS ?= 4
 RERUNS ?= --reruns 2 --reruns-delay 1 -rR
 
 .PHONY: demo test lint types check-proto proto options bench faults soak screenshots clean

@@ -36,7 +36,7 @@ def codes(status: CameraStatus, limits: Thresholds | None = None) -> set[str]:
 
 
 def test_each_cause_gives_its_reason_and_goes_with_it(tmp_path: Path) -> None:
-    """Temperature has none: these machines have no sensor. Contact, silence and the camera are in other tests."""
+    """Contact, silence and the camera are in other tests."""
     program, orders = tapped(tmp_path, shutil.which("ffmpeg") or "")
     with publishing("--server", "embedded", "--size", "320x240", "--ffmpeg-path", str(program)) as publisher:
         urls = publisher.line("ready")["urls"]
@@ -66,3 +66,34 @@ def test_each_cause_gives_its_reason_and_goes_with_it(tmp_path: Path) -> None:
                 40,
                 after=since,
             )
+
+
+HOT = """
+import pathlib, psutil, types
+def sensors():
+    return {{"cpu_thermal": [types.SimpleNamespace(current=float(pathlib.Path({file!r}).read_text()))]}}
+psutil.sensors_temperatures = sensors
+from zlfeed.cli import main; main()
+"""
+"""A sensor, which machines for tests have none of: its figure is in a file."""
+
+
+def test_heat_gives_its_reason_and_goes_with_it(tmp_path: Path) -> None:
+    sensor = tmp_path / "sensor"
+
+    def is_at(degrees: float) -> None:
+        sensor.with_suffix(".new").write_text(str(degrees))
+        sensor.with_suffix(".new").replace(sensor)
+
+    def levels(status: CameraStatus) -> list[str]:
+        reasons = assess(status, connected=True, age_s=0.0, limits=None).reasons
+        return [reason.level for reason in reasons if reason.code == "temperature"]
+
+    is_at(45.0)
+    program = ("-c", HOT.format(file=str(sensor)))
+    feed = publishing("--server", "embedded", "--size", "320x240", program=program)
+    with feed as publisher, StatusTap(publisher.line("ready")["urls"]["websocket"]) as tap:
+        for degrees, expected in ((45.0, []), (75.5, ["warn"]), (85.0, ["bad"]), (50.0, [])):
+            is_at(degrees)
+            _, status = tap.until(CameraStatus, lambda status, d=degrees: status.temperature_c == d, 30)  # type: ignore[misc]
+            assert levels(status) == expected
