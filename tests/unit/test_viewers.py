@@ -98,3 +98,12 @@ def test_one_who_came_again_is_believed_the_newest_report() -> None:
     reports.add(report("port 1", p50=90), "10.0.0.9", 97)
     reports.add(report("port 2", p50=7), "10.0.0.9", 100)
     assert told(reports, [viewer("a", "10.0.0.9:3")]) == [7]
+
+
+def test_what_browsers_report_counts_where_nobody_else_knows() -> None:
+    reports = ViewerReports()
+    reports.add(report("page", p50=30, p95=55), "10.0.0.1", 100)
+    reports.add(report("window", p50=None, p95=None), "10.0.0.2", 100)
+    assert reports.worst(CAMERA, 100, ["page"]) == Latency(p50=30, p95=55)
+    reports.add(report("window", p50=4, p95=9), "10.0.0.2", 101)
+    assert reports.worst(CAMERA, 101, ["page"]) == Latency(p50=4, p95=9)

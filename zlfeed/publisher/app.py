@@ -428,7 +428,7 @@ class Publisher:
         status = replace(
             own,
             viewers=viewers,
-            latency_ms=self._reports.worst(pipeline.name, now),
+            latency_ms=self._reports.worst(pipeline.name, now, [v.id for v in viewers if v.transport == "webrtc"]),
             uptime_s=now - self._started,
             server=push.server if push else self._front.server,
             parts=[*own.parts, *self._ways_out(push, now)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from zlfeed.model import Latency, Viewer, ViewerReport
@@ -64,11 +64,16 @@ class ViewerReports:
             result.append(viewer)
         return result
 
-    def worst(self, camera: str, now: float) -> Latency | None:
-        """The greatest latency that any viewer reports; None when nobody measures it. p99 and max are not reported."""
+    def worst(self, camera: str, now: float, browsers: Collection[str] = ()) -> Latency | None:
+        """The greatest latency that any viewer reports; None when nobody measures it. p99 and max are not reported.
+
+        `browsers` are sessions that count where there are no others: a browser holds each picture back for tens of ms.
+        """
         fresh = [report for _, _, report in self._fresh(camera, now)]
-        p50 = [r.latency_p50_ms for r in fresh if r.latency_p50_ms is not None]
-        p95 = [r.latency_p95_ms for r in fresh if r.latency_p95_ms is not None]
-        if not p50 and not p95:
+        known = [r for r in fresh if r.latency_p50_ms is not None or r.latency_p95_ms is not None]
+        if not known:
             return None
+        counted = [r for r in known if r.session not in browsers] or known
+        p50 = [r.latency_p50_ms for r in counted if r.latency_p50_ms is not None]
+        p95 = [r.latency_p95_ms for r in counted if r.latency_p95_ms is not None]
         return Latency(p50=max(p50, default=None), p95=max(p95, default=None))
