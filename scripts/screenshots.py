@@ -169,11 +169,12 @@ async def main() -> None:
         stack.callback(lambda: [task.cancel() for task in drains])
         await asyncio.sleep(seconds)
         await window_picture(screen)
+        await monitor_pictures(urls["websocket"])
+        # Last: a browser is work for the machine, which the monitor would show.
         if "webrtc" in urls and shutil.which("chromium"):
             await asyncio.to_thread(page_picture, urls["page"])
         else:
             print("docs/img/page.png is left as it is: that wants MediaMTX and Chromium")
-        await monitor_pictures(urls["websocket"])
 
 
 if __name__ == "__main__":

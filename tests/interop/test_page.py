@@ -145,8 +145,14 @@ def test_each_camera_has_its_address_and_its_key(page: Page, embedded: str) -> N
     page.until(STILL)
     assert page.run("[...document.querySelectorAll('nav a')].map((tab) => tab.textContent)") == ["one", "two"]
     assert page.run("document.querySelector('nav [aria-current]').textContent") == "two"
-    page.run("dispatchEvent(new KeyboardEvent('keydown', {key: '1'}))")
-    page.until("location.pathname === '/one' && document.querySelector('nav [aria-current]')?.textContent === 'one'")
+    page.run("window.same = true, dispatchEvent(new KeyboardEvent('keydown', {key: '1'}))")
+    current = "document.querySelector('nav [aria-current]').textContent"
+    page.until(f"location.pathname === '/one' && {current} === 'one' && {STILL}")
+    page.run("document.querySelectorAll('nav a')[1].click()")
+    page.until(f"location.pathname === '/two' && {current} === 'two' && {STILL}")
+    page.run("history.back()")
+    page.until(f"location.pathname === '/one' && {current} === 'one' && {STILL}")
+    assert page.run("window.same"), "it is the same page still: full screen stays"
     page.open(embedded + "three")
     page.until(f"{NOTICE} === 'There is no camera three here.'")
 

@@ -67,7 +67,6 @@ function take(name, body) {
     cameras.clear();
     for (const info of body.cameras) cameras.set(info.camera, {urls: info.urls});
     if (!camera) camera = body.cameras[0]?.camera ?? "";
-    document.title = `${camera} – ${body.publisher}`;
     $("name").textContent = body.publisher;
     tabs();
   } else if (name === "camera_info") {
@@ -251,10 +250,28 @@ function notice() {
   return ceased ? `No picture by WebRTC: ${ceased}. Calling again.` : "Calling …";
 }
 
+/** Shows another camera, in the same page: full screen stays. */
+function choose(name) {
+  if (!cameras.has(name) || name === camera) return;
+  camera = name;
+  still.hidden = true;
+  ceased = "";
+  figures.missed = null;
+  $("figures").replaceChildren();
+  tabs();
+  play();
+}
+
 function tabs() {
+  document.title = `${camera} – ${$("name").textContent}`;
   const links = [...cameras.keys()].map((name) => {
     const tab = Object.assign(document.createElement("a"), {href: `/${encodeURIComponent(name)}`, textContent: name});
     if (name === camera) tab.setAttribute("aria-current", "page");
+    tab.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // it is wanted in a window of its own
+      event.preventDefault();
+      go(name);
+    });
     return tab;
   });
   $("cameras").replaceChildren(...links);
@@ -281,6 +298,13 @@ function keeping(name) {
 
 // ---------------------------------------------------------------- what is pressed
 
+function go(name) {
+  history.pushState(null, "", `/${encodeURIComponent(name)}`);
+  choose(name);
+}
+
+addEventListener("popstate", () => choose(location.pathname.slice(1) || [...cameras.keys()][0]));
+
 $("door").addEventListener("submit", (event) => {
   event.preventDefault();
   token.value = $("token").value.trim();
@@ -296,5 +320,5 @@ addEventListener("keydown", ({key, target, ctrlKey, altKey, metaKey}) => {
   if (target instanceof HTMLInputElement || ctrlKey || altKey || metaKey) return;
   const name = [...cameras.keys()][Number(key) - 1];
   if (key === "f") full();
-  else if (name) location.pathname = `/${encodeURIComponent(name)}`;
+  else if (name) go(name);
 });
