@@ -169,6 +169,16 @@ async def client(server: StatusServer, hello: Hello | None = Hello(), host: str 
         yield speaker
 
 
+async def http(port: int, request: bytes) -> bytes:
+    """What the port answers to bytes, until it closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    async with asyncio.timeout(LIMIT_S):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
 async def until(condition: Callable[[], object]) -> None:
     """Waits until something has come true."""
     async with asyncio.timeout(LIMIT_S):

@@ -6,7 +6,6 @@ import functools
 import socket
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 import psutil
 import pytest
@@ -14,7 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
-from tests.integration.status_kit import LIMIT_S, Source, client, publisher, until
+from tests.integration.status_kit import LIMIT_S, Source, client, http, publisher, until
 from zlfeed import gate
 from zlfeed.errors import PortError
 from zlfeed.model import (
@@ -28,8 +27,6 @@ from zlfeed.model import (
     Subscribe,
     Viewer,
     ViewerReport,
-    WebrtcAnswer,
-    WebrtcOffer,
     Welcome,
 )
 from zlfeed.publisher.status import server as status_server
@@ -39,7 +36,6 @@ from zlfeed.publisher.status.server import StatusServer
 from zlfeed.wire import zlfeed_pb2
 from zlfeed.wire.close import CloseCode
 
-WWW = Path(status_server.__file__).parent / "www"
 EVENT = Event(1, "warning", "camera_lost", "the camera is gone", "front")
 OTHER_VERSION = zlfeed_pb2.Envelope(version=9, hello=zlfeed_pb2.Hello()).SerializeToString()
 UNKNOWN_BODY = zlfeed_pb2.Envelope(version=1).SerializeToString() + b"\x9a\x06\x02hi"
@@ -466,78 +462,6 @@ async def test_stop_is_quick_whatever_the_clients_do() -> None:
 
 
 # ---------------------------------------------------------------- the port
-
-
-async def http(port: int, request: bytes) -> bytes:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(request)
-    async with asyncio.timeout(LIMIT_S):
-        answer = await reader.read()
-    writer.close()
-    return answer
-
-
-@pytest.mark.parametrize("path", ["/", "/front", "/?x=1", "/?//[x"])
-async def test_a_browser_gets_the_page(path: str) -> None:
-    async with publisher(Source()) as server:
-        answer = await http(server.port, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:9000\r\n\r\n".encode())
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200 ")
-    assert b"Content-Type: text/html" in head
-    assert b"Content-Security-Policy: default-src 'none'; script-src 'self';" in head
-    assert b"frame-ancestors 'none'" in head
-    assert f"Content-Length: {len(body)}\r\n".encode() in head
-    assert body == (WWW / "index.html").read_bytes()
-
-
-@pytest.mark.parametrize(
-    "path", ["/favicon.ico", "/-/", "/-/none.js", "/-/../server.py", "/-/%2e%2e/server.py", "/a/b", "//[x"]
-)
-async def test_there_are_no_other_files_than_the_pages_own(path: str) -> None:
-    async with publisher(Source()) as server:
-        answer = await http(server.port, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:9000\r\n\r\n".encode())
-    assert answer.startswith(b"HTTP/1.1 404 ")
-
-
-async def test_by_a_name_that_is_not_ours_a_browser_gets_words_instead_of_a_page_that_is_not_let_in() -> None:
-    async with publisher(Source()) as server:
-        answer = await http(server.port, b"GET / HTTP/1.1\r\nHost: cam.example:9000\r\n\r\n")
-        assert answer.startswith(b"HTTP/1.1 421 ")
-        assert b"--advertise" in answer
-        assert (await http(server.port, b"GET / HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
-
-
-@pytest.mark.parametrize("name", ["localhost", "cam7.lan.example", "cam7", "CAM7.local", "[::1]"])
-async def test_a_browser_may_come_by_any_of_our_names(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "gethostname", lambda: "cam7.lan.example")
-    async with publisher(Source()) as server:
-        answer = await http(server.port, f"GET / HTTP/1.1\r\nHost: {name}:9000\r\n\r\n".encode())
-    assert answer.startswith(b"HTTP/1.1 200 ")
-
-
-async def test_an_offer_is_answered_and_its_call_is_over_when_it_is_replaced_or_its_client_leaves() -> None:
-    source = Source(readonly_token="look", token="all")
-    async with publisher(source) as server:
-        async with client(server, Hello(token="look")) as page:
-            await page.send(WebrtcOffer("front", 7, "offer"))
-            answer = await page.find(WebrtcAnswer)
-            assert answer == WebrtcAnswer("front", 7, "answer to offer", session="viewer 1")
-            await page.send(WebrtcOffer("front", 8, "another"))
-            assert (await page.find(WebrtcAnswer)).sdp == "answer to another"
-            await page.send(WebrtcOffer("back", 9, "beside it"))
-            await page.find(WebrtcAnswer)
-            assert source.calls == ["front 7 127.0.0.1", "front 8 127.0.0.1", "over 7", "back 9 127.0.0.1"]
-        await until(lambda: len(source.calls) == 6)
-        assert sorted(source.calls[4:]) == ["over 8", "over 9"]
-
-
-async def test_a_call_that_fails_is_answered_in_words_and_ends_nothing() -> None:
-    async with publisher(Source(broken={"call"})) as server, client(server) as page:
-        await page.send(WebrtcOffer("front", 7, "offer"))
-        answer = await page.find(WebrtcAnswer)
-        assert (answer.id, answer.sdp) == (7, "")
-        assert "log" in answer.text
-        await page.find(CameraStatus)
 
 
 @pytest.mark.parametrize(
