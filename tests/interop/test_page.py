@@ -226,8 +226,8 @@ def test_its_script_says_and_hears_the_protocol(page: Page, embedded: str) -> No
 def script(page: Page, function: str, argument: str) -> Any:
     """What wire.js makes of an Envelope."""
     return page.run(
-        "Promise.all([import('/-/wire.js'), fetch('/-/fields.json').then((found) => found.json())])"
-        f".then(([wire, fields]) => wire.{function}(fields, 'Envelope', {argument}))"
+        "Promise.all([import('/-/wire.js'), fetch('/-/protocol.json').then((found) => found.json())])"
+        f".then(([wire, {{messages}}]) => wire.{function}(messages, 'Envelope', {argument}))"
     )
 
 

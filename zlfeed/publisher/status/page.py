@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from google.protobuf.descriptor import FieldDescriptor
 
+from zlfeed.model import PROTOCOL_VERSION
 from zlfeed.wire import zlfeed_pb2
+from zlfeed.wire.close import CloseCode
 
 _FOLDER = Path(__file__).parent / "www"
 _FILES = "/-/"
@@ -52,10 +54,11 @@ def find(path: str) -> File | None:
 @cache
 def _files() -> dict[str, File]:
     found = {path.name: File(_KINDS[path.suffix], path.read_bytes()) for path in _FOLDER.iterdir()}
-    return {**found, "fields.json": File(_KINDS[".json"], json.dumps(fields()).encode())}
+    protocol = {"version": PROTOCOL_VERSION, "close": dict(CloseCode.__members__), "messages": _messages()}
+    return {**found, "protocol.json": File(_KINDS[".json"], json.dumps(protocol).encode())}
 
 
-def fields() -> dict[str, dict[str, tuple[str, str, str]]]:
+def _messages() -> dict[str, dict[str, tuple[str, str, str]]]:
     """The protocol's messages for a script: for each field's number its name, its type and how it occurs.
 
     The type is a scalar's name or a message's; it occurs `plain`, `optional`, `repeated` or as a `map`.

@@ -3,8 +3,6 @@
 import {Clock} from "./clock.js";
 import {decode, encode} from "./wire.js";
 
-export const VERSION = 1;
-const BAD_TOKEN = 4401, OTHER_VERSION = 4406, TRY_LATER = 1013;
 const FIRST_S = 0.3, SLOWEST_S = 5, SILENT_S = 5, ANSWER_S = 5;
 // After wrong tokens the next one waits until it is looked at.
 const WELCOME_S = 30;
@@ -24,12 +22,13 @@ function grainUs() {
 }
 
 /**
+ * `protocol` is what the publisher says of it: {version, close: {NAME: code}, messages}.
  * `on` hears what comes: `message(name, body)` for each message, `open()` after the Welcome,
  * `closed(reason, inSeconds)`, and `token(reason)` when one is needed, or another.
  */
 export class Link {
   clock = new Clock(grainUs());
-  #fields;
+  #protocol;
   #on;
   #socket = null;
   #token = "";
@@ -39,8 +38,8 @@ export class Link {
   #heard = 0;
   #isIn = false;
 
-  constructor(fields, on) {
-    this.#fields = fields;
+  constructor(protocol, on) {
+    this.#protocol = protocol;
     this.#on = on;
     setInterval(() => this.#look(), PING_S * 1000);
   }
@@ -66,7 +65,8 @@ export class Link {
   /** Sends a message, `name` being its field in the Envelope; false when there is nobody to hear it. */
   send(name, body) {
     if (!this.isOpen) return false;
-    this.#socket.send(encode(this.#fields, "Envelope", {version: VERSION, [name]: body}));
+    const {version, messages} = this.#protocol;
+    this.#socket.send(encode(messages, "Envelope", {version, [name]: body}));
     return true;
   }
 
@@ -86,9 +86,9 @@ export class Link {
   #take(bytes) {
     const heardUs = nowUs();
     this.#heard = performance.now();
-    const {version, ...bodies} = decode(this.#fields, "Envelope", bytes);
+    const {version, ...bodies} = decode(this.#protocol.messages, "Envelope", bytes);
     const [name, body] = Object.entries(bodies).find(([, value]) => value !== undefined) ?? [];
-    if (version !== VERSION || name === undefined) return;
+    if (version !== this.#protocol.version || name === undefined) return;
     if (name === "pong") {
       this.clock.add(body.t0_us, body.t1_us, body.t2_us, heardUs);
     } else if (name === "webrtc_answer") {
@@ -128,6 +128,7 @@ export class Link {
   #closed(code, reason) {
     this.#socket = null;
     this.#answers.clear();
+    const {BAD_TOKEN, OTHER_VERSION, TRY_LATER} = this.#protocol.close;
     if (code === BAD_TOKEN) return this.#on.token(reason);
     if (code === OTHER_VERSION) return location.reload(); // the publisher was updated, and its page with it
     const wait = code === TRY_LATER ? SLOWEST_S : this.#delay * (0.8 + 0.4 * Math.random());

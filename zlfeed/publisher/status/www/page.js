@@ -22,8 +22,8 @@ let stillsTimer = 0, lastStill = null;
 let wantsStills = false; // though a hidden page gets none
 const figures = new Figures();
 
-const fields = await (await fetch("/-/fields.json")).json();
-const link = new Link(fields, {
+const protocol = await (await fetch("/-/protocol.json")).json();
+const link = new Link(protocol, {
   message: take,
   open() {
     lost = "";
