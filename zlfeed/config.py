@@ -93,13 +93,14 @@ def _stream_name(name: str) -> str:
 
 
 def _server(server: str) -> str:
-    if "://" in server:
-        from zlfeed.publisher import target
+    if server in ("auto", "embedded", "mediamtx"):
+        return server
+    from zlfeed.publisher import target  # for those only who push
 
-        target.parse(server)
-    elif server not in ("auto", "embedded", "mediamtx"):
+    if not target.is_url(server):
         shown = "" if "@" in server else f", not {server!r}"
         raise ValueError(f"the server is auto, embedded, mediamtx or rtsp://HOST[:PORT]/PATH{shown}")
+    target.parse(server)
     return server
 
 

@@ -373,12 +373,11 @@ class StatusClient:
             return tls.words(error, self._where)
         if isinstance(error, TimeoutError | InvalidMessage) and (program := _program(began or b"")):
             return f"{sentence}: {program}"
-        if isinstance(error, TimeoutError) and began:
-            return sentence
-        if isinstance(error, TimeoutError) and began is not None:
-            return f"{self._where} takes connections but says nothing within {self._timeout_s:g} s"
         if isinstance(error, TimeoutError):
-            return f"{self._where} does not answer within {self._timeout_s:g} s"
+            if began:
+                return sentence
+            says = "does not answer" if began is None else "takes connections but says nothing"
+            return f"{self._where} {says} within {self._timeout_s:g} s"
         if isinstance(error, InvalidStatus):
             return (
                 f"{self._where} is a web server, no zlfeed publisher's status port (HTTP {error.response.status_code})"

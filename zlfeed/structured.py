@@ -27,6 +27,8 @@ def structlog() -> Any:
     """The library, set up."""
     if _Known.module is None:
         with _LOCK:
+            if _Known.module is not None:  # another thread was quicker
+                return _Known.module
             with without("rich"):
                 import structlog as module
             for set_up in _Known.waiting:

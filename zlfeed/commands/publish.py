@@ -299,8 +299,9 @@ def publish(
         from zlfeed.publisher.specs import camera_specs
 
         specs = camera_specs(settings)
-        own = [(spec, settings.of(spec.name)) for spec in specs]
-        with started_ahead(spec.kind for spec, its in own if not its.passthrough and its.encoder != "rpicam"):
+        own = {spec: settings.of(spec.name) for spec in specs}
+        ours = [spec for spec in specs if not own[spec].passthrough and own[spec].encoder != "rpicam"]
+        with started_ahead(spec.kind for spec in ours):
             load_cv2()  # the sentence about a missing library, before anything else needs it
             from zlfeed.publisher.app import serve
 

@@ -383,7 +383,7 @@ class Publisher:
         if push := self._pushes.get(camera):
             found["push"] = push.target.url
         secure, port = self._tls is not None, self._status.port
-        first = len(self._pipelines) == 1 or camera == self._pipelines[0].name
+        first = camera == self._pipelines[0].name
         return {
             "rtsp": found.pop("rtsp"),
             "websocket": urls.websocket_url(host, port, secure=secure),

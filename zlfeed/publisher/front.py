@@ -21,10 +21,11 @@ from zlfeed.publisher import target, urls
 from zlfeed.publisher.controls.definitions import Refused
 from zlfeed.publisher.mediamtx import whep
 from zlfeed.publisher.mediamtx.config import VIEWER, MediaMtxSettings, Ports, takes
-from zlfeed.publisher.mediamtx.http import Place, basic
+from zlfeed.publisher.mediamtx.http import Place
 from zlfeed.publisher.mediamtx.locate import Program, locate
 from zlfeed.publisher.mediamtx.server import EventSink, MediaMtx
 from zlfeed.publisher.mediamtx.whep import Call
+from zlfeed.rtsp.auth import Login
 from zlfeed.rtsp.server import Relay
 from zlfeed.tls import Pair, unverified
 
@@ -188,7 +189,7 @@ class FrontDoor:
             return whep.refused(offer, f"there is no camera {offer.camera[:64]!r}")
         if self.mediamtx is None or not self.mediamtx.ready or self._fallback or not port:
             return whep.refused(offer, "MediaMTX does not serve just now" if port else "there is no WebRTC here")
-        login = next((basic(VIEWER, token) for token in self._settings.tokens()), "")
+        login = next((Login(VIEWER, token).basic for token in self._settings.tokens()), "")
         there = Place(_reached_at(self._web), port, login, self._own_tls)
         return await whep.place(offer, there, viewer_host)
 
@@ -229,8 +230,6 @@ class FrontDoor:
     def bind(self) -> None:
         """Takes or tries the ports. Raises PortError."""
         s = self._settings
-        if self.mediamtx is not None:
-            self._relay.private.bind(LOOPBACK[:1], 0)
         if s.topology == "classic":
             self._rtsp_port = _free_tcp(self._plain_hosts, s.rtsp_port, "--rtsp-port")
             if s.tls:
@@ -240,6 +239,7 @@ class FrontDoor:
             self._rtsp_port = self._relay.public.port
             self._rtsps_port = self._relay.secure.port
         if self.mediamtx is not None:
+            self._relay.private.bind(LOOPBACK[:1], 0)
             self._web = self._web_hosts()
             self._ports = self._choose_ports()
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from zlfeed import __version__, logs, startup, tokens, whereabouts
+from zlfeed import __version__, logs, startup, structured, tokens, whereabouts
 from zlfeed.ask import token_for
 from zlfeed.clock import monotonic_us
 from zlfeed.config import Settings
@@ -80,6 +80,7 @@ def run(
     address = address.with_token(token)
     status = _status_url(settings, address)
     cv2 = load_cv2(quiet=settings.log_level != "debug")
+    structured.structlog()  # now: a line that is logged later is to cost no picture its import
     startup.loaded()
     plan = backends.plan(settings.backend, address, available(cv2))
     with tunnel.opened(address, trust, settings.connection_timeout) as source:

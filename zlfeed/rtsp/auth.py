@@ -140,13 +140,18 @@ class Login:
     user: str
     password: str = field(repr=False)
 
+    @property
+    def basic(self) -> str:
+        """The Authorization header by Basic (RFC 7617), which no challenge goes into."""
+        return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+
     def answer(self, challenge: Challenge, method: str, uri: str, count: int = 1) -> str:
         """The Authorization header (RFC 2617 sections 2 and 3.2.2).
 
         `count` says how often this challenge has been answered, this answer included.
         """
         if challenge.scheme == "basic":
-            return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+            return self.basic
         given = challenge.parameters
         realm, nonce = given.get("realm", ""), given.get("nonce", "")
         quoted = {"username": self.user.replace("\\", "\\\\").replace('"', '\\"'), "realm": realm, "nonce": nonce}

@@ -12,7 +12,8 @@ from typing import Any
 
 from zlfeed.model import Viewer
 from zlfeed.publisher.mediamtx.config import API_USER
-from zlfeed.publisher.mediamtx.http import Place, basic
+from zlfeed.publisher.mediamtx.http import Place
+from zlfeed.rtsp.auth import Login
 
 _LISTS = {"webRTCSession": "webrtcsessions", "hlsSession": "hlssessions", "rtspSession": "rtspsessions"}
 _TRANSPORTS = {"webRTCSession": "webrtc", "hlsSession": "hls", "rtspSession": "rtsp"}
@@ -39,7 +40,7 @@ class Api:
     """A client for one MediaMTX on this machine. Every call has a time-out and raises ApiError."""
 
     def __init__(self, port: int, password: str, timeout_s: float = 1.0) -> None:
-        self._place = Place("127.0.0.1", port, basic(API_USER, password))
+        self._place = Place("127.0.0.1", port, Login(API_USER, password).basic)
         self._timeout_s = timeout_s
 
     async def get(self, path: str) -> dict[str, Any]:

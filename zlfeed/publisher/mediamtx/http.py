@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -52,11 +51,6 @@ class Place:
         finally:
             writer.close()
         return _parsed(answer)
-
-
-def basic(user: str, password: str) -> str:
-    """The value of an Authorization header (RFC 7617)."""
-    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
 def _parsed(answer: bytes) -> Answer:

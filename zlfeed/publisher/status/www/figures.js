@@ -29,10 +29,14 @@ export class Figures {
 
   /** Begins at `nowMs` with nothing: what is missing until the next picture is no fault of the feed. */
   begin(nowMs) {
-    this.#began = nowMs;
+    this.#count(nowMs);
+    this.#last = this.#lastCode = null;
+  }
+
+  #count(fromMs) {
+    this.#began = fromMs;
     this.#frames = this.#freeze = 0;
     this.#latencies = [];
-    this.#last = this.#lastCode = null;
   }
 
   /**
@@ -45,9 +49,7 @@ export class Figures {
     const sorted = this.#latencies.sort((a, b) => a - b);
     const at = (share) => (sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] : null);
     const found = {fps: this.#frames / seconds, p50: at(0.5), p95: at(0.95), freezeMs: this.#frames ? this.#freeze : null};
-    this.#began = nowMs;
-    this.#frames = this.#freeze = 0;
-    this.#latencies = [];
+    this.#count(nowMs);
     return found;
   }
 }
